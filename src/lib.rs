@@ -1,0 +1,3 @@
+//! FaultMaven: the troubleshooting store in one binary.
+
+pub mod base;
