@@ -1,3 +1,4 @@
 //! FaultMaven: the troubleshooting store in one binary.
 
 pub mod base;
+pub mod privacy;
