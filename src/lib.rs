@@ -2,3 +2,4 @@
 
 pub mod base;
 pub mod privacy;
+pub mod engine;

@@ -1,0 +1,3 @@
+//! One technology each; engines know bytes, never nouns.
+
+pub mod db;
