@@ -1,3 +1,4 @@
 //! One technology each; engines know bytes, never nouns.
 
+pub mod blob;
 pub mod db;
