@@ -2,5 +2,6 @@
 
 pub mod blob;
 pub mod db;
+pub mod embed;
 pub mod text;
 pub mod vector;
