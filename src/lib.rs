@@ -3,3 +3,4 @@
 pub mod base;
 pub mod privacy;
 pub mod engine;
+pub mod search;
