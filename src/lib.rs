@@ -4,3 +4,5 @@ pub mod base;
 pub mod privacy;
 pub mod engine;
 pub mod search;
+pub mod web;
+pub mod ops;
