@@ -6,3 +6,4 @@ pub mod engine;
 pub mod search;
 pub mod web;
 pub mod ops;
+pub mod jobs;
