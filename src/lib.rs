@@ -7,3 +7,4 @@ pub mod search;
 pub mod web;
 pub mod ops;
 pub mod jobs;
+pub mod users;
