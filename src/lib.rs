@@ -8,3 +8,4 @@ pub mod web;
 pub mod ops;
 pub mod jobs;
 pub mod users;
+pub mod cases;
