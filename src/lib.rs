@@ -9,3 +9,4 @@ pub mod ops;
 pub mod jobs;
 pub mod users;
 pub mod cases;
+pub mod knowledge;
