@@ -10,3 +10,4 @@ pub mod jobs;
 pub mod users;
 pub mod cases;
 pub mod knowledge;
+pub mod uploads;
