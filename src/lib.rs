@@ -11,3 +11,4 @@ pub mod users;
 pub mod cases;
 pub mod knowledge;
 pub mod uploads;
+pub mod reports;
