@@ -12,3 +12,4 @@ pub mod cases;
 pub mod knowledge;
 pub mod uploads;
 pub mod reports;
+pub mod app;

@@ -1,3 +1,7 @@
-//! The binary: nothing yet.
+//! The binary: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    faultmaven::app::main()
+}

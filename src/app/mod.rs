@@ -1,0 +1,29 @@
+//! Where everything meets, and the only place that may.
+//!
+//! - **Keeps** nothing of its own but the data directory's layout and the running server's
+//!   credential.
+//! - **How long** the credential lives as long as the server runs.
+//! - **Who may** the person at the machine: whoever can read the data directory is its operator.
+//! - **Never** holds a rule of a room: it opens engines, joins routes, jobs and sweeps, and turns
+//!   the command line into calls.
+
+mod cli;
+mod config;
+mod data_dir;
+mod offline;
+mod openapi;
+mod operator;
+mod router;
+mod run;
+mod schedule;
+mod serve;
+mod store;
+mod terminal;
+
+pub use config::{
+    Auth, Config, ConfigError, Database, Http, Jobs, Log, Origin, Registration, Resolved, Search,
+    Uploads,
+};
+pub use run::main;
+pub use serve::{ServeError, Server};
+pub use store::schema;
