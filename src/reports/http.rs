@@ -7,8 +7,9 @@ use super::words::{ReportStatus, ReportType};
 use crate::base::id::{CaseId, EventId, JobId, ReportId};
 use crate::base::{Json, Page, Time};
 use crate::cases::access::{self, Reader, Visit, Writer};
-use crate::cases::{CaseError, ParticipantRole, Status};
-use crate::engine::db::{Read, Write};
+use crate::cases::http::{reading, visit};
+use crate::cases::{ParticipantRole, Status};
+use crate::engine::db::Write;
 use crate::ops::{audit, event};
 use crate::web::{
     self, Answer, Body, Ctx, Failure, Once, Paging, Path, Query, Reply, etag, if_match, no_content,
@@ -264,7 +265,7 @@ pub(super) async fn list_reports(
         let total_count = reports.len();
         let shown = reports.into_iter().skip(window.offset).take(window.limit);
         let items = shown.map(|report| ReportBody::of(report, may)).collect();
-        Ok(Page { items, total_count, request: window })
+        Ok::<_, ReportError>(Page { items, total_count, request: window })
     })
     .await?;
     web::list(&request, "reports", page)
@@ -288,7 +289,10 @@ async fn detail(
     reading(ctx, case_id, action, |tx, may| {
         let (report, content) = report::content(tx, may, report_id, now)?;
         let revision = report.row.revision;
-        Ok((ReportDetail { report: ReportBody::of(report, may), content }, revision))
+        Ok::<_, ReportError>((
+            ReportDetail { report: ReportBody::of(report, may), content },
+            revision,
+        ))
     })
     .await
 }
@@ -434,44 +438,12 @@ fn attached(mut answer: HttpResponse, report: &ReportBody, extension: &str) -> H
     answer
 }
 
-/// This request as an event; made outside the write.
-fn visit(ctx: &Ctx) -> Visit {
-    Visit {
-        now: ctx.now,
-        event_id: ctx.ids.next(ctx.now),
-        address: ctx.request.address.map(|address| address.to_string()),
-    }
-}
-
 /// What a caller is told; a version mismatch carries both versions in headers.
 fn refuse(error: ReportError) -> Failure {
     match error {
         ReportError::Version { expected, actual } => version_mismatch(expected, actual),
         other => other.into(),
     }
-}
-
-/// Reads what a reader of the case may read; operator access is recorded before it is answered.
-async fn reading<T>(
-    ctx: &Ctx,
-    case_id: CaseId,
-    action: &'static str,
-    read: impl FnOnce(&Read, &Reader) -> Result<T, ReportError>,
-) -> Result<T, Failure> {
-    ctx.user()?;
-    let seen = ctx.db.read(|tx| {
-        let may = access::reader(tx, &ctx.actor, case_id)?;
-        Ok::<_, ReportError>((read(tx, &may)?, may))
-    });
-    let (value, may) = seen.map_err(refuse)?;
-    if may.is_operator() {
-        let visit = visit(ctx);
-        let recorded = ctx.db.write(move |tx| -> Result<(), CaseError> {
-            access::record_operator(tx, &may, &visit, event::CASE_VIEWED, action)
-        });
-        recorded.await?;
-    }
-    Ok(value)
 }
 
 /// Changes what a writer of the case may change; operator access is recorded in the same commit.

@@ -6,13 +6,14 @@ use super::intake::{Content, Form, Received, Sink, Uploads, blob_key, receive};
 use super::jobs::{PREPROCESSING, Payload};
 use crate::base::id::{CaseId, EventId, FileId, JobId};
 use crate::base::{Json, Time};
-use crate::cases::access::{self, Reader, Visit};
+use crate::cases::access;
 use crate::cases::file::{self, Added, NewFile};
+use crate::cases::http::reading;
 use crate::cases::{CaseError, FileRow, FileSource, ProcessingStatus};
 use crate::engine::db::{View, Write};
 use crate::jobs::{NewJob, admits, submit};
 use crate::ops::{audit, event};
-use crate::web::{self, Answer, Ctx, Failure, Once, Paging, Path, Reply};
+use crate::web::{self, Answer, Ctx, Once, Paging, Path, Reply};
 use actix_multipart::Multipart;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
@@ -146,11 +147,6 @@ pub(super) fn size_display(bytes: u64) -> String {
         _ => (bytes as f64 / 1e9, "GB"),
     };
     format!("{value:.1} {unit}")
-}
-
-fn visit(ctx: &Ctx) -> Visit {
-    let address = ctx.request.address.map(|address| address.to_string());
-    Visit { now: ctx.now, event_id: ctx.ids.next(ctx.now), address }
 }
 
 fn prepare(request: &HttpRequest, uploads: &Uploads) -> Result<(), UploadsError> {
@@ -365,28 +361,6 @@ fn entry(
     }
 }
 
-/// Runs a read of a case, recording operator access before it is answered.
-async fn reading<T>(
-    ctx: &Ctx,
-    case_id: CaseId,
-    read: impl FnOnce(&crate::engine::db::Read, &Reader) -> Result<T, UploadsError>,
-) -> Result<T, Failure> {
-    ctx.user()?;
-    let (found, may) = ctx.db.read(|tx| {
-        let may = access::reader(tx, &ctx.actor, case_id)?;
-        Ok::<_, UploadsError>((read(tx, &may)?, may))
-    })?;
-    if may.is_operator() {
-        let visit = visit(ctx);
-        ctx.db
-            .write(move |tx| {
-                access::record_operator(tx, &may, &visit, event::CASE_VIEWED, "files read")
-            })
-            .await?;
-    }
-    Ok(found)
-}
-
 /// Lists the files of a case, newest first.
 #[utoipa::path(get, path = "/cases/{id}/files", tag = "files",
     params(("id" = CaseId, Path), Paging), responses((status = 200, body = [FileBody])))]
@@ -399,7 +373,10 @@ pub(super) async fn list_files(
     id: Path<CaseId>,
     paging: Paging,
 ) -> Answer {
-    let page = reading(&ctx, id.0, |tx, may| Ok(file::page(tx, may, paging.request())?)).await?;
+    let page = reading(&ctx, id.0, "files read", |tx, may| {
+        Ok::<_, UploadsError>(file::page(tx, may, paging.request())?)
+    })
+    .await?;
     web::list(&request, "files", page.map(FileBody::from))
 }
 
@@ -412,8 +389,8 @@ pub(super) async fn list_files(
 #[get("/cases/{id}/uploaded-files/{file_id}")]
 pub(super) async fn read_file(ctx: Ctx, ids: Path<(CaseId, FileId)>) -> Answer {
     let (case_id, file_id) = ids.0;
-    let (row, analysis) = reading(&ctx, case_id, |tx, may| {
-        Ok((file::get(tx, may, file_id)?, file::analysis(tx, may, file_id)?))
+    let (row, analysis) = reading(&ctx, case_id, "file read", |tx, may| {
+        Ok::<_, UploadsError>((file::get(tx, may, file_id)?, file::analysis(tx, may, file_id)?))
     })
     .await?;
     let version = row.version;

@@ -273,7 +273,7 @@ pub(super) async fn read_case(ctx: Ctx, id: Path<CaseId>, query: Query<IncludeQu
         let full = load_full(tx, may, parts)?;
         let version = full.case.version;
         let truncated = (parts != Parts::default()).then_some(full.truncated);
-        Ok((IncludedCase { case: CaseFull::of(full, may), truncated }, version))
+        Ok::<_, CaseError>((IncludedCase { case: CaseFull::of(full, may), truncated }, version))
     })
     .await?;
     versioned(StatusCode::OK, &view, version)

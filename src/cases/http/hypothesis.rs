@@ -249,7 +249,7 @@ pub(super) async fn list_hypotheses(
     let status = query.status;
     let page = reading(&ctx, *id, "hypotheses listed", |tx, may| {
         let page = hypothesis::page(tx, may, status, paging.request())?;
-        Ok(page.map(|row| HypothesisBody::of(row, may)))
+        Ok::<_, CaseError>(page.map(|row| HypothesisBody::of(row, may)))
     })
     .await?;
     web::list(&request, "hypotheses", page)
@@ -265,7 +265,7 @@ pub(super) async fn read_hypothesis(ctx: Ctx, path: Path<(CaseId, HypothesisId)>
     let (view, version) = reading(&ctx, case_id, "hypothesis read", |tx, may| {
         let row = hypothesis::get(tx, may, hypothesis_id)?;
         let version = row.version;
-        Ok((HypothesisBody::of(row, may), version))
+        Ok::<_, CaseError>((HypothesisBody::of(row, may), version))
     })
     .await?;
     versioned(StatusCode::OK, &view, version)

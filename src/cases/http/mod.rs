@@ -14,8 +14,9 @@ mod view;
 
 use super::access::{self, Owner, Reader, Visit, Writer};
 use super::error::CaseError;
+use crate::base::Classify;
 use crate::base::id::CaseId;
-use crate::engine::db::{Read, Write};
+use crate::engine::db::{DbError, Read, Write};
 use crate::ops::event;
 use crate::web::{Answer, Ctx, Failure, Once, Reply, once_guarded, version_mismatch};
 use actix_web::web::ServiceConfig;
@@ -119,7 +120,7 @@ fn address(case_id: CaseId) -> String {
 }
 
 /// This request as an event; made outside the write.
-fn visit(ctx: &Ctx) -> Visit {
+pub fn visit(ctx: &Ctx) -> Visit {
     Visit {
         now: ctx.now,
         event_id: ctx.ids.next(ctx.now),
@@ -135,19 +136,25 @@ fn refuse(error: CaseError) -> Failure {
     }
 }
 
-/// Reads from a case what a reader may read; operator access is recorded before it is answered.
-async fn reading<T>(
+/// Reads from a case what a reader may read; operator access is recorded before it is answered. The
+/// rooms above that keep things in cases read through this too.
+///
+/// # Errors
+/// 401 without a person; 404 when the case does not exist for them; what `read` answers.
+pub async fn reading<T, E>(
     ctx: &Ctx,
     case_id: CaseId,
     action: &'static str,
-    read: impl FnOnce(&Read, &Reader) -> Result<T, CaseError>,
-) -> Result<T, Failure> {
+    read: impl FnOnce(&Read, &Reader) -> Result<T, E>,
+) -> Result<T, Failure>
+where
+    E: Classify + From<CaseError> + From<DbError>,
+{
     ctx.user()?;
-    let seen = ctx.db.read(|tx| {
+    let (value, may) = ctx.db.read(|tx| {
         let may = access::reader(tx, &ctx.actor, case_id)?;
-        Ok::<_, CaseError>((read(tx, &may)?, may))
-    });
-    let (value, may) = seen.map_err(refuse)?;
+        Ok::<_, E>((read(tx, &may)?, may))
+    })?;
     if may.is_operator() {
         let visit = visit(ctx);
         let recorded = ctx

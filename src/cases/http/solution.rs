@@ -163,7 +163,7 @@ pub(super) async fn list_solutions(
     let status = query.status;
     let page = reading(&ctx, *id, "solutions listed", |tx, may| {
         let page = solution::page(tx, may, status, paging.request())?;
-        Ok(page.map(|row| SolutionBody::of(row, may)))
+        Ok::<_, CaseError>(page.map(|row| SolutionBody::of(row, may)))
     })
     .await?;
     web::list(&request, "solutions", page)
@@ -178,7 +178,7 @@ pub(super) async fn read_solution(ctx: Ctx, path: Path<(CaseId, SolutionId)>) ->
     let (view, version) = reading(&ctx, case_id, "solution read", |tx, may| {
         let row = solution::get(tx, may, solution_id)?;
         let version = row.version;
-        Ok((SolutionBody::of(row, may), version))
+        Ok::<_, CaseError>((SolutionBody::of(row, may), version))
     })
     .await?;
     versioned(StatusCode::OK, &view, version)
