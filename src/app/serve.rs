@@ -34,6 +34,8 @@ use tokio::time::{Instant, timeout_at};
 const CONNECTIONS_MAX: usize = 10_000;
 /// A client must send its request head within this time.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a stop waits at least for the last handle of the store.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// An idle connection is kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -200,6 +202,11 @@ impl Server {
                     task.abort();
                 }
             }
+        }
+        // HTTP threads let their handles go a moment after they have stopped.
+        let patience = deadline.max(Instant::now() + CLOSE_WITHIN);
+        if timeout_at(patience, self.db.closed()).await.is_err() {
+            tracing::warn!("something still holds the store; it is closed with the process");
         }
         forget_operator(&self.dir);
     }

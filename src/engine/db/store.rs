@@ -46,6 +46,8 @@ struct Inner {
     queue: Option<mpsc::Sender<Box<dyn Work>>>,
     writer: Option<JoinHandle<()>>,
     committed: watch::Receiver<u64>,
+    /// Goes last, after the file: whoever waits on it knows that the store is closed.
+    closed: watch::Sender<()>,
 }
 
 impl Drop for Inner {
@@ -102,7 +104,17 @@ impl Db {
             .spawn(move || writer.serve(waiting))
             .map_err(|e| DbError::from(redb::Error::Io(e)))?;
         let (queue, writer) = (Some(queue), Some(writer));
-        Ok(Self { inner: Arc::new(Inner { db, schema, counters, queue, writer, committed }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                schema,
+                counters,
+                queue,
+                writer,
+                committed,
+                closed: watch::Sender::new(()),
+            }),
+        })
     }
 
     /// Runs `body` on one consistent snapshot, inline: a read takes microseconds.
@@ -159,6 +171,14 @@ impl Db {
             (table.check)(&snapshot, &mut faults)?;
         }
         Ok(faults)
+    }
+
+    /// Lets this handle go and waits until all others are gone too and the file is closed.
+    pub async fn closed(self) {
+        let mut closed = self.inner.closed.subscribe();
+        drop(self);
+        // An error is the news: the sender is gone.
+        let _ = closed.changed().await;
     }
 
     /// Changes whenever something was committed: what waits for rows looks again then, instead of

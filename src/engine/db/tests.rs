@@ -411,3 +411,18 @@ fn a_long_walk_inside_a_write_visits_everything_once() {
         .unwrap();
     assert_eq!(seen, (0..1000).rev().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_closed_store_can_be_opened_at_once_whoever_held_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    for id in 0..20 {
+        let db = Db::open(&path, 1 << 20, schema()).unwrap();
+        runtime.block_on(async {
+            let held = db.clone();
+            tokio::spawn(async move { held.write(move |tx| tx.put(&Shelf { id })).await });
+            db.closed().await;
+        });
+    }
+}
