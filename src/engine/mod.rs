@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod db;
+pub mod disk;
 pub mod embed;
 pub mod text;
 pub mod vector;
