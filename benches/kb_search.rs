@@ -10,6 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use faultmaven::base::{Ids, Time};
 use faultmaven::engine::db::{Db, Schema, Write};
 use faultmaven::engine::embed::{Embed, EmbedError, Pool, load};
+use faultmaven::engine::key::Seal;
 use faultmaven::engine::text::{Opened, TextIndex};
 use faultmaven::search::{Document, Mode, NewChunk, Scope, Search, schema};
 use std::hint::black_box;
@@ -113,7 +114,8 @@ fn kb_search(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let home = tempfile::tempdir().expect("a temporary directory");
     let db = Db::open(&home.path().join("db"), 256 << 20, schema(Schema::new())).expect("a store");
-    let (text, opened) = TextIndex::open(&home.path().join("text")).expect("a word index");
+    let (text, opened) =
+        TextIndex::open(&home.path().join("text"), &Seal::checked()).expect("a word index");
     let search = Search::open(&db, text.clone(), opened).expect("search");
     let start = Instant::now();
     runtime.block_on(fill(&db, &search));
