@@ -151,7 +151,8 @@ impl Archiver {
             let name = SegmentName { first: first.sequence, last: last.sequence, at: now };
             self.archive_blobs().await?;
             let (directory, seal) = (self.home.join("log"), self.seal.clone());
-            let written = tokio::task::spawn_blocking(move || write(&directory, name, &seal, &records));
+            let written =
+                tokio::task::spawn_blocking(move || write(&directory, name, &seal, &records));
             let bytes = written.await.map_err(|_| BackupError::Stopped)??;
             self.db.keep_log(CONSUMER, name.last, Hold::Firm);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -104,8 +104,7 @@ impl Work {
         let files = self.files(&mut members)?;
         let probe = search::probe(&self.snapshot.view())?;
         let sums_sha256 = members.end_sums()?;
-        let summary =
-            Summary { manifest, tables, blobs, blob_bytes, files, sums_sha256, probe };
+        let summary = Summary { manifest, tables, blobs, blob_bytes, files, sums_sha256, probe };
         members.json(SUMMARY, &summary)?;
         new.finish(members.finish()?)?;
         Ok(summary)
@@ -307,12 +306,7 @@ impl Members {
     }
 
     /// Adds a blob or file and its sum.
-    fn copy(
-        &mut self,
-        name: &str,
-        size_bytes: u64,
-        content: impl Read,
-    ) -> Result<(), BackupError> {
+    fn copy(&mut self, name: &str, size_bytes: u64, content: impl Read) -> Result<(), BackupError> {
         let mut content = Hashing::new(content);
         let mut header = self.header(size_bytes);
         // One byte more than expected is enough to see that there is more.

@@ -195,12 +195,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Makes backups when they are due, until told to stop. One that fails is tried again later and
 /// said in the log.
-pub async fn schedule(
-    backups: Backups,
-    clock: Clock,
-    ids: Ids,
-    mut halted: watch::Receiver<bool>,
-) {
+pub async fn schedule(backups: Backups, clock: Clock, ids: Ids, mut halted: watch::Receiver<bool>) {
     let mut not_before = Time::default();
     while !*halted.borrow() {
         let now = clock.now();

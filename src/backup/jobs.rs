@@ -57,7 +57,8 @@ impl BackupJob {
                 }
             }
         };
-        let (lease, now, event_id) = (work.lease, work.clock.now(), work.ids.next(work.clock.now()));
+        let (lease, now, event_id) =
+            (work.lease, work.clock.now(), work.ids.next(work.clock.now()));
         let actor = work.owner.to_string();
         let done = work.db.write(move |tx: &Write<'_>| {
             audit::record(tx, entry(event_id, now, actor.clone(), &made.name(), Some(&made)))?;
@@ -74,9 +75,7 @@ impl BackupJob {
 /// What the owner is told: a full disk is theirs to mend, so it is not hidden.
 fn refuse(error: &BackupError) -> JobFailure {
     match error {
-        BackupError::NoSpace { .. } => {
-            JobFailure::permanent("backup_no_space", error.to_string())
-        }
+        BackupError::NoSpace { .. } => JobFailure::permanent("backup_no_space", error.to_string()),
         error => JobFailure::from_error(error),
     }
 }

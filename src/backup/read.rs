@@ -345,8 +345,7 @@ impl Seen {
         }
         let sums = hex(&self.sums_digest.finalize());
         let counted = (self.blobs, self.blob_bytes, self.files, self.sums.as_str(), sums.as_str());
-        let expected =
-            (said.blobs, said.blob_bytes, said.files, "", said.sums_sha256.as_str());
+        let expected = (said.blobs, said.blob_bytes, said.files, "", said.sums_sha256.as_str());
         if said.manifest != *manifest || counted != expected {
             return Err(BackupError::Damaged("its summary says something else".to_owned()));
         }

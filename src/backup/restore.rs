@@ -133,9 +133,8 @@ struct Plan {
 impl Plan {
     fn restore(self, opened: super::read::Opened) -> Result<Restored, BackupError> {
         let fresh = Fresh::claim(&self.target)?;
-        let disk: Arc<dyn Disk> = Arc::new(
-            Directory::open(&self.target.db).map_err(BackupError::file(&self.target.db))?,
-        );
+        let disk: Arc<dyn Disk> =
+            Arc::new(Directory::open(&self.target.db).map_err(BackupError::file(&self.target.db))?);
         let options = Options {
             cache_bytes: self.target.cache_bytes,
             keys: self.base.keys.clone(),
@@ -153,8 +152,7 @@ impl Plan {
             base: &self.path,
             at: self.at.filter(|_| self.archived.is_some()),
         };
-        let summary =
-            opened.read(&self.path, self.base.keys.as_ref(), &self.tell, &mut filling)?;
+        let summary = opened.read(&self.path, self.base.keys.as_ref(), &self.tell, &mut filling)?;
         let Manifest { sequence, last_change_at, .. } = summary.manifest;
         for sum in &summary.tables {
             filling.loader.table(&sum.table)?;
@@ -280,8 +278,7 @@ impl Filling<'_> {
             Ok(Some(hex(&sha2::Digest::finalize(hashed.digest))))
         };
         if let Some(key) = member.strip_prefix(BLOBS) {
-            let key: BlobKey =
-                key.parse().map_err(|_| BackupError::Damaged(member.to_owned()))?;
+            let key: BlobKey = key.parse().map_err(|_| BackupError::Damaged(member.to_owned()))?;
             let content = self.handle.block_on(self.blobs.stream(&key))?;
             let mut pieces = Pieces { handle: self.handle, content, piece: Bytes::new() };
             return sum(&mut pieces, Path::new(member));
@@ -399,11 +396,8 @@ impl Drop for Fresh {
             return;
         }
         for path in paths(&self.target) {
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             if let Err(error) = removed
                 && error.kind() != io::ErrorKind::NotFound
             {

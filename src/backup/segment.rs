@@ -90,9 +90,10 @@ pub(super) fn write(
         let written = to.write_all(&length).and_then(|()| to.write_all(&bytes));
         written.map_err(BackupError::file(&path))?;
     }
-    let file = to.finish().and_then(SealedWriter::finish).and_then(|buffer| {
-        buffer.into_inner().map_err(io::IntoInnerError::into_error)
-    });
+    let file = to
+        .finish()
+        .and_then(SealedWriter::finish)
+        .and_then(|buffer| buffer.into_inner().map_err(io::IntoInnerError::into_error));
     new.finish(file.map_err(BackupError::file(&path))?)
 }
 

@@ -120,8 +120,7 @@ fn passages(tx: &impl View) -> Result<Vec<VectorRow>, SearchError> {
     for place in 0..PASSAGES {
         let from = u64::from(next) * u64::from(place) / u64::from(PASSAGES);
         let before = u32::try_from(from).unwrap_or(u32::MAX).checked_sub(1).map(Ordinal);
-        let span =
-            before.map_or_else(Span::all, |before| Span::all().after(&before.append(key())));
+        let span = before.map_or_else(Span::all, |before| Span::all().after(&before.append(key())));
         tx.each_row(&span, |row: VectorRow| {
             let fits = |one: &VectorRow| {
                 one.model_id != row.model_id || one.vector.len() == row.vector.len()

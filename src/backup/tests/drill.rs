@@ -17,18 +17,6 @@ fn peak_mib() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) / 1024
 }
 
-/// Bytes that do not compress, the same for the same seed.
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..bytes / 8).flat_map(|_| next()).collect()
-}
-
 async fn fill(bed: &Bed, total_bytes: usize) {
     let rows = total_bytes / 2 / ROW_BYTES;
     for first in (0..rows).step_by(256) {

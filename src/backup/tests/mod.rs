@@ -13,6 +13,7 @@ use crate::base::{Clock, Ids, Time};
 use crate::engine::blob::{BlobKey, Blobs};
 use crate::engine::db::{Db, DbError, Options, Row, Schema, View, Write, peek};
 use crate::engine::disk::{Directory, Disk};
+use crate::engine::embed::{Embed, EmbedError, Pool};
 use crate::engine::key::{KeyRing, Keys, MasterKey, Seal};
 use crate::search::{self, Document, NewChunk, Search};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,45 @@ impl Note {
     }
 
     fn content(&self) -> Vec<u8> {
-        let size = 100 + (self.number * 977) % 9_000;
-        (0..size).map(|at| (at * 31 + self.number * 7 + self.writer) as u8).collect()
+        let bytes = 100 + (self.number * 977) % 9_000;
+        noise(self.writer << 32 | self.number, bytes as usize)
+    }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        Some(state.to_le_bytes())
+    };
+    std::iter::from_fn(next).take(bytes.div_ceil(8)).flatten().take(bytes).collect()
+}
+
+/// A model whose vectors follow from the bytes of a text.
+struct Tiny;
+
+impl Embed for Tiny {
+    fn model_id(&self) -> &str {
+        "tiny"
+    }
+    fn dimensions(&self) -> usize {
+        8
+    }
+    fn tokens_max(&self) -> usize {
+        254
+    }
+    fn token_offsets(&self, text: &str) -> Result<Vec<(usize, usize)>, EmbedError> {
+        Ok((0..text.len()).map(|at| (at, at + 1)).collect())
+    }
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let vector = |text: &&str| {
+            let sum = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes());
+            sum.iter().take(8).map(|byte| f32::from(*byte) / 128.0 - 1.0).collect()
+        };
+        Ok(texts.iter().map(vector).collect())
     }
 }
 
@@ -81,9 +119,8 @@ impl Bed {
         let master = encrypted.then(MasterKey::generate);
         let ring = master.as_ref().map(|master| KeyRing::create(master).unwrap());
         let (ring, keys) = ring.unzip();
-        let disk: Arc<dyn Disk> = Arc::new(Directory::open(home.path().join("db")).unwrap());
-        let options =
-            Options { keys: keys.clone(), clock: clock.clone(), ..Options::default() };
+        let disk: Arc<dyn Disk> = Arc::new(Directory::open(&home.path().join("db")).unwrap());
+        let options = Options { keys: keys.clone(), clock: clock.clone(), ..Options::default() };
         let (db, _) = Db::open(disk, options, schema()).unwrap();
         let seal = |purpose: &str| seal(keys.as_ref(), purpose);
         let blobs = Blobs::open(&home.path().join("blobs"), &seal(BLOBS_PURPOSE)).unwrap();
@@ -99,6 +136,7 @@ impl Bed {
         let opened = crate::engine::text::Opened { applied: None, rebuilt: true };
         let text = crate::engine::text::TextIndex::in_memory().unwrap();
         let search = Search::open(&db, text, opened).unwrap();
+        search.adopt(Pool::new(Arc::new(Tiny)).unwrap());
         Self { home, clock, master, keys, source, search, ids: Ids::seeded(3) }
     }
 
@@ -115,7 +153,11 @@ impl Bed {
         let mut writer = self.source.blobs.begin(&note.blob()).await.unwrap();
         writer.write(note.content().into()).await.unwrap();
         writer.finish().await.unwrap();
-        self.source.db.write(move |tx: &Write<'_>| tx.put(&note)).await.unwrap_or_else(|error: DbError| panic!("{error}"));
+        self.source
+            .db
+            .write(move |tx: &Write<'_>| tx.put(&note))
+            .await
+            .unwrap_or_else(|error: DbError| panic!("{error}"));
     }
 
     async fn write_some(&self, writer: u64, numbers: std::ops::Range<u64>) {
@@ -142,14 +184,7 @@ impl Bed {
         let search = self.search.clone();
         let put = self.source.db.write(move |tx| search.put(tx, &document));
         put.await.unwrap();
-        let vector = move |at: u32| {
-            let angle = f32::from(number) + at as f32 * 0.37;
-            vec![angle.cos(), angle.sin(), 0.1 * at as f32, 1.0]
-        };
-        let stored = self.source.db.write(move |tx: &Write<'_>| {
-            search::store_vectors_for_tests(tx, &[number; 16], "tiny", &vector)
-        });
-        stored.await.unwrap();
+        self.search.catch_up(&self.source.db).await.unwrap();
     }
 
     async fn backup(&self, name: &str) -> Result<Summary, BackupError> {
@@ -184,8 +219,7 @@ impl Bed {
     fn archiver(&self) -> Archiver {
         let limits = ArchiveLimits { every_ms: 60_000, segment_bytes: 16 << 10 };
         let seal = seal(self.keys.as_ref(), ARCHIVE_PURPOSE);
-        Archiver::open(&self.source, &self.path("archive"), seal, limits, self.clock.now())
-            .unwrap()
+        Archiver::open(&self.source, &self.path("archive"), seal, limits, self.clock.now()).unwrap()
     }
 
     fn options(&self) -> Options {
@@ -194,14 +228,14 @@ impl Bed {
 
     /// The restored store, opened as a server would.
     fn open(&self, to: &str) -> (Db, Blobs) {
-        let disk: Arc<dyn Disk> = Arc::new(Directory::open(self.target(to).db).unwrap());
+        let disk: Arc<dyn Disk> = Arc::new(Directory::open(&self.target(to).db).unwrap());
         let (db, _) = Db::open(disk, self.options(), schema()).unwrap();
         let seal = seal(self.keys.as_ref(), BLOBS_PURPOSE);
         (db, Blobs::open(&self.target(to).blobs, &seal).unwrap())
     }
 
     fn dump_restored(&self, to: &str) -> Dump {
-        let disk: Arc<dyn Disk> = Arc::new(Directory::open(self.target(to).db).unwrap());
+        let disk: Arc<dyn Disk> = Arc::new(Directory::open(&self.target(to).db).unwrap());
         dump(&peek(&disk, &self.options()).unwrap())
     }
 

@@ -70,7 +70,9 @@ async fn a_restored_store_goes_on() {
     bed.restore("one", "new", None).await.unwrap();
     let (db, _) = bed.open("new");
     let before = db.sequence();
-    db.write(|tx: &Write<'_>| tx.put(&Note::new(1, 5))).await.unwrap_or_else(|error: DbError| panic!("{error}"));
+    db.write(|tx: &Write<'_>| tx.put(&Note::new(1, 5)))
+        .await
+        .unwrap_or_else(|error: DbError| panic!("{error}"));
     assert_eq!(db.sequence(), before + 1);
     db.closed().await;
     let (db, _) = bed.open("new");
@@ -96,7 +98,11 @@ async fn a_row_longer_than_a_chunk_and_the_files_of_a_model_survive() {
     bed.source.models.push(crate::backup::Model { name: "tiny".to_owned(), path: model });
     let long = Note { writer: 1, number: 1, text: "x".repeat(9 << 20) };
     let note = long.clone();
-    bed.source.db.write(move |tx: &Write<'_>| tx.put(&note)).await.unwrap_or_else(|error: DbError| panic!("{error}"));
+    bed.source
+        .db
+        .write(move |tx: &Write<'_>| tx.put(&note))
+        .await
+        .unwrap_or_else(|error: DbError| panic!("{error}"));
     let summary = bed.backup("long").await.unwrap();
     assert_eq!(summary.files, 3);
     bed.restore("long", "new", None).await.unwrap();
@@ -144,8 +150,7 @@ async fn nothing_is_overwritten_and_a_stop_leaves_nothing() {
     assert!(matches!(again, Err(BackupError::Occupied(_))));
     assert_eq!(bed.dump_restored("new"), before, "what was there is untouched");
     for n in [1, 3, 15] {
-        let made =
-            create(&bed.source, &bed.path("stopped/b"), bed.clock.now(), &stop_at(n)).await;
+        let made = create(&bed.source, &bed.path("stopped/b"), bed.clock.now(), &stop_at(n)).await;
         assert!(matches!(made, Err(BackupError::Stopped)));
         assert_eq!(names(&bed.path("stopped")), [""; 0]);
         let target = bed.target("half");
