@@ -81,7 +81,7 @@ pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
     let db = open_db(config)?;
     let dir = DataDir::new(&config.data_dir);
     let blobs = Blobs::open(&dir.blobs(), &Seal::checked())?;
-    let (text, opened) = TextIndex::open(&dir.text())?;
+    let (text, opened) = TextIndex::open(&dir.text(), &Seal::checked())?;
     let search = Search::open(&db, text, opened)?;
     let passages = search.ready().passages;
     if opened.rebuilt && passages > 0 {
