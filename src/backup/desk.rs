@@ -5,15 +5,17 @@ use super::create::create;
 use super::error::BackupError;
 use super::format::Summary;
 use super::read::Unlock;
-use super::shelf::{self, Listed, admit, free_name, retain, sweep};
+use super::shelf::{self, Listed, admit, expiry, free_name, retain, sweep};
 use super::source::Source;
 use super::verify::verify;
 use super::{Tell, quiet};
 use crate::base::id::EventId;
 use crate::base::{Actor, Clock, Ids, Json, Time};
+use crate::engine::blob::BlobInfo;
 use crate::engine::db::{DbError, Write};
 use crate::engine::key::Keys;
 use crate::ops::{audit, event};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,11 +116,11 @@ impl Backups {
         let Inner { source, shelf, turn, .. } = &*self.inner;
         let _turn = turn.lock().await;
         let (place, encrypted) = (shelf.clone(), source.keyring.is_some());
-        let space = source.db.space()?;
+        let first_bytes = self.content_bytes().await?;
         let path = blocking(move || {
             let path = free_name(&place.directory, now, encrypted)?;
             sweep(&place.directory)?;
-            admit(&place.directory, space.live_bytes, place.rules.floor_bytes)?;
+            admit(&place.directory, first_bytes, place.rules.floor_bytes)?;
             Ok(path)
         });
         let path = path.await?;
@@ -135,28 +137,41 @@ impl Backups {
         Ok(Made { path, size_bytes: verified.size_bytes, summary: verified.summary })
     }
 
+    /// What a backup holds before compression, about.
+    async fn content_bytes(&self) -> Result<u64, BackupError> {
+        let source = &self.inner.source;
+        let rows = source.db.space()?.live_bytes;
+        let add = |sum: u64, blob: BlobInfo| async move { Ok(sum + blob.size_bytes) };
+        Ok(source.blobs.walk(None).try_fold(rows, add).await?)
+    }
+
     /// Removes what is too old; the backup just made is a good one.
     async fn tidy(&self, good: &Path, now: Time) -> Result<(), BackupError> {
         let Inner { source, shelf, archiver, .. } = &*self.inner;
         let (place, good, store_id) = (shelf.clone(), good.to_owned(), source.store_id.clone());
-        let oldest = blocking(move || {
+        let kept = blocking(move || {
             let Shelf { directory, keys, rules } = place;
             let mut is_good = |path: &Path| {
                 let unlock = keys.as_ref().map_or(Unlock::Nothing, Unlock::Keys);
                 path == good || verify(path, unlock, &quiet()).is_ok()
             };
-            let removed = retain(&directory, &store_id, rules.keep_days, now, &mut is_good)?;
+            let removed = retain(&directory, rules.keep_days, now, &mut is_good)?;
             if removed > 0 {
                 tracing::info!(removed, "backups that were too old are removed");
             }
             let kept = shelf::list(&directory)?.into_iter().filter_map(|listed| listed.manifest);
-            let ours = kept.filter(|manifest| manifest.store_id == store_id);
-            Ok(ours.map(|manifest| (manifest.sequence, manifest.created_at)).min())
+            Ok(kept.collect::<Vec<_>>())
         });
-        if let (Some((sequence, created_at)), Some(archiver)) = (oldest.await?, archiver) {
+        let kept = kept.await?;
+        let Some(archiver) = archiver else { return Ok(()) };
+        let ours = kept.iter().filter(|manifest| manifest.store_id == store_id);
+        let oldest = ours.map(|manifest| (manifest.sequence, manifest.created_at)).min();
+        if let Some((sequence, created_at)) = oldest {
             archiver.trim(sequence, created_at).await?;
         }
-        Ok(())
+        let ids: Vec<String> = kept.into_iter().map(|manifest| manifest.store_id).collect();
+        let (archiver, until) = (Arc::clone(archiver), expiry(shelf.rules.keep_days, now));
+        blocking(move || archiver.trim_histories(&ids, until).map(drop)).await
     }
 
     /// Makes a backup for the schedule, with its audit entry.
