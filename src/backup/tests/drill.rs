@@ -59,6 +59,9 @@ async fn drill_restore() {
     for encrypted in [false, true] {
         let bed = Arc::new(Bed::new(encrypted));
         fill(&bed, mib << 20).await;
+        // From here on the log is kept until it is archived.
+        let archiver = bed.archiver();
+        archiver.step(bed.clock.now()).await.unwrap();
         forget_peak();
         let (stop, before_mib) = (Arc::new(AtomicBool::new(false)), peak_mib());
         let writers: Vec<_> = (1..=2)
@@ -88,7 +91,7 @@ async fn drill_restore() {
         let began = Instant::now();
         bed.restore("drill", "new", None).await.unwrap();
         let restore_s = began.elapsed().as_secs_f64();
-        bed.archiver().step(bed.clock.now()).await.unwrap();
+        archiver.step(bed.clock.now()).await.unwrap();
         bed.restore("drill", "all", Some(None)).await.unwrap();
         let peak = peak_mib();
         let (restored, live) = (bed.dump_restored("all"), bed.dump().await);

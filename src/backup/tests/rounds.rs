@@ -9,6 +9,7 @@ use std::io::Read;
 async fn a_backup_made_while_writers_run_restores_to_what_they_had_been_told() {
     for encrypted in [false, true] {
         let bed = Arc::new(Bed::new(encrypted));
+        let archiver = bed.archiver();
         bed.write_some(9, 0..300).await;
         for page in 1..=6 {
             bed.page(page, 40).await;
@@ -52,7 +53,7 @@ async fn a_backup_made_while_writers_run_restores_to_what_they_had_been_told() {
         assert_eq!(config, bed.source.config_toml);
         assert_eq!(bed.path("new/keyring.json").exists(), encrypted);
         // The rest comes from the archive: then both stores are the same, byte by byte.
-        bed.archiver().step(bed.clock.now()).await.unwrap();
+        archiver.step(bed.clock.now()).await.unwrap();
         let restored = bed.restore("one", "all", Some(None)).await.unwrap();
         assert_eq!(restored.sequence, bed.source.db.sequence());
         assert_eq!(bed.dump_restored("all"), bed.dump().await);
