@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a drill reports its figures")]
 
 mod client;
+mod disk_full;
 mod kill;
 mod ledger;
 

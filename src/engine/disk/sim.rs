@@ -319,6 +319,15 @@ impl Recording {
         platter
     }
 
+    /// All notes.
+    pub(crate) fn notes(&self) -> Vec<u64> {
+        let notes = self.events.iter().filter_map(|event| match event {
+            Event::Note(note) => Some(*note),
+            _ => None,
+        });
+        notes.collect()
+    }
+
     /// Syncs in it.
     pub(crate) fn syncs(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::Sync(_))).count()
@@ -392,7 +401,6 @@ struct State {
     /// Operations so far to which each of [`FAULT_KINDS`] applies.
     counts: [u64; FAULT_KINDS.len()],
     failed: u64,
-    free_bytes: u64,
 }
 
 impl State {
@@ -476,7 +484,6 @@ impl SimDisk {
             dice: Dice::new(7),
             counts: [0; FAULT_KINDS.len()],
             failed: 0,
-            free_bytes: 1 << 40,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -519,11 +526,6 @@ impl SimDisk {
     /// Operations that failed so far.
     pub(crate) fn failed(&self) -> u64 {
         self.state().failed
-    }
-
-    /// Sets what [`Disk::free_bytes`] answers.
-    pub(crate) fn set_free_bytes(&self, free_bytes: u64) {
-        self.state().free_bytes = free_bytes;
     }
 
     fn file(&self, file: FileId) -> Arc<dyn DiskFile> {
@@ -576,7 +578,7 @@ impl Disk for SimDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let mut state = self.state();
         state.allow(Asked::Look)?;
-        Ok(state.free_bytes)
+        Ok(1 << 40)
     }
 }
 
