@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! faultmaven-data/
-//! ├── store.redb      every row, index, job, chunk, vector and audit entry: the truth
+//! ├── db/             every row, index, job, chunk, vector and audit entry: the truth
 //! ├── blobs/          raw uploaded files: the truth
 //! ├── text/           full-text index: derived, rebuilt when missing or damaged
 //! └── operator.json   address and credential of the running server, for its owner's command line
@@ -76,9 +76,9 @@ impl DataDir {
         &self.0
     }
 
-    /// The database file.
+    /// The database's directory.
     pub(super) fn database(&self) -> PathBuf {
-        self.0.join("store.redb")
+        self.0.join("db")
     }
 
     /// Raw uploaded files.

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::data_dir::DataDir;
 use crate::engine::blob::{BlobError, Blobs};
-use crate::engine::db::{Db, DbError, Schema};
+use crate::engine::db::{Db, DbError, Options, Schema};
 use crate::engine::text::{TextError, TextIndex};
 use crate::search::{Search, SearchError};
 use crate::{cases, jobs, knowledge, ops, reports, search, uploads, users, web};
@@ -68,7 +68,8 @@ pub(super) fn open_db(config: &Config) -> Result<Db, OpenError> {
     let path = dir.path().display().to_string();
     dir.create().map_err(|cause| OpenError::Directory { path: path.clone(), cause })?;
     let cache_bytes = usize::from(config.database.cache_mib) << 20;
-    Db::open(&dir.database(), cache_bytes, schema()).map_err(|error| match error {
+    let options = Options::default().with_cache(cache_bytes);
+    Db::open_in(&dir.database(), options, schema()).map_err(|error| match error {
         DbError::InUse => OpenError::InUse { path },
         error => OpenError::Database(error),
     })
