@@ -8,7 +8,7 @@
 use super::*;
 use crate::engine::disk::Disk;
 use crate::engine::disk::sim::{
-    Dice, FAULT_KINDS, Fault, FaultKind, Image, LOSSES, Loss, Moment, Recording, SimDisk,
+    Dice, FAULT_KINDS, Fault, Image, LOSSES, Loss, Moment, Recording, SimDisk,
 };
 use crate::engine::key::{KeyRing, Keys, MasterKey};
 use serde::{Deserialize, Serialize};
@@ -410,14 +410,7 @@ impl Power {
         });
     }
 
-    fn state(
-        &mut self,
-        setup: &Setup,
-        image: &Image,
-        moment: &Moment<'_>,
-        loss: Loss,
-        seed: u64,
-    ) {
+    fn state(&mut self, setup: &Setup, image: &Image, moment: &Moment<'_>, loss: Loss, seed: u64) {
         let place = || format!("event {}, {loss:?} with seed {seed}", moment.event);
         let known = Known::of(moment.notes);
         self.states += 1;
@@ -708,6 +701,7 @@ impl Flips {
             }
         }
     }
+
     fn print(&self, encrypted: bool) {
         let detected = self.refused + self.found;
         println!(
