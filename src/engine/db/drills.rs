@@ -680,7 +680,10 @@ impl Flips {
             }
             Ok(()) => self.found += 1,
             Err(_) if name.starts_with("log-") && db.sequence() + 1 == sequence => self.torn += 1,
-            Err(what) => self.wrong.push(format!("{place}: {what}")),
+            Err(what) => {
+                let left = db.sequence();
+                self.wrong.push(format!("{place}: {what}; at commit {left} of {sequence}"));
+            }
         }
     }
 
