@@ -4,6 +4,7 @@ use super::config::Config;
 use super::data_dir::DataDir;
 use crate::engine::blob::{BlobError, Blobs};
 use crate::engine::db::{Db, DbError, Options, Schema};
+use crate::engine::key::Seal;
 use crate::engine::text::{TextError, TextIndex};
 use crate::search::{Search, SearchError};
 use crate::{cases, jobs, knowledge, ops, reports, search, uploads, users, web};
@@ -79,8 +80,8 @@ pub(super) fn open_db(config: &Config) -> Result<Db, OpenError> {
 pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
     let db = open_db(config)?;
     let dir = DataDir::new(&config.data_dir);
-    let blobs = Blobs::open(&dir.blobs())?;
-    let (text, opened) = TextIndex::open(&dir.text())?;
+    let blobs = Blobs::open(&dir.blobs(), &Seal::checked())?;
+    let (text, opened) = TextIndex::open(&dir.text(), &Seal::checked())?;
     let search = Search::open(&db, text, opened)?;
     let passages = search.ready().passages;
     if opened.rebuilt && passages > 0 {

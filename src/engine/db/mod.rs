@@ -44,6 +44,8 @@ mod writer;
 #[cfg(test)]
 mod drills;
 #[cfg(test)]
+mod log_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::Fault;
