@@ -55,7 +55,7 @@ enum Atom {
     Data { file: FileId, offset: u64, bytes: Arc<[u8]> },
     Length { file: FileId, size: u64 },
     Link { name: String, file: FileId },
-    Rename { from: String, to: String },
+    Rename { from: String, to: String, file: FileId },
     Unlink { name: String },
 }
 
@@ -119,10 +119,13 @@ impl Tree {
                 self.files.entry(*file).or_default();
                 self.names.insert(name.clone(), *file);
             }
-            Atom::Rename { from, to } => {
-                if let Some(file) = self.names.remove(from) {
-                    self.names.insert(to.clone(), file);
+            Atom::Rename { from, to, file } => {
+                // It moves this file, whatever has its old name after a crash.
+                if self.names.get(from) == Some(file) {
+                    self.names.remove(from);
                 }
+                self.files.entry(*file).or_default();
+                self.names.insert(to.clone(), *file);
             }
             Atom::Unlink { name } => {
                 self.names.remove(name);
@@ -558,8 +561,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         state.allow(Asked::Rename)?;
-        state.named(from)?;
-        state.change(Atom::Rename { from: from.to_owned(), to: to.to_owned() });
+        let file = state.named(from)?;
+        state.change(Atom::Rename { from: from.to_owned(), to: to.to_owned(), file });
         Ok(())
     }
 
