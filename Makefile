@@ -49,7 +49,7 @@ drills: drill-power drill-faults drill-flip drill-kill drill-disk-full drill-res
 drill-kill: build ## kill -9 of the server under mixed writes, 200 times
 	$(DRILL_SERVER) drill_kill $(DRILL_SHOW)
 
-drill-power: ## Loss of power at every sync: what was not synced is dropped, reordered, torn
+drill-power: ## Loss of power at every sync; what was not synced is dropped, reordered, torn
 	$(DRILL_STORE) drill_power $(DRILL_SHOW)
 
 drill-faults: ## EIO, ENOSPC, short write, failed sync at every operation of the disk
