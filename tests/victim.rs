@@ -52,13 +52,16 @@ impl Victim {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
         let base = loop {
-            let line = lines.next().expect("the server says where it listens").unwrap();
+            let line =
+                lines.next().unwrap_or_else(|| panic!("it does not serve: {said:#?}")).unwrap();
             if let Ok(Value::Object(event)) = serde_json::from_str(&line)
                 && event.get("message").is_some_and(|m| m == "serving")
             {
                 break format!("http://{}", event["address"].as_str().unwrap());
             }
+            said.push(line);
         };
         // Somebody must read on, or the server would block on a full pipe.
         let (tell, log) = channel();
