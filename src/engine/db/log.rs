@@ -13,6 +13,7 @@
 //! next sequence, it was damage, and opening says so.
 
 use super::error::DbError;
+use super::pages::RESERVE;
 use super::record::{self, Record};
 use crate::base::Time;
 use crate::engine::disk::{Disk, DiskFile};
@@ -225,7 +226,7 @@ impl Log {
                 let file = self.disk.open(&name).map_err(DbError::full_or_io)?;
                 (file, size)
             }
-            None => (self.fill(&name, size_bytes)?, size_bytes),
+            None => (self.fill_or_use_reserve(&name, size_bytes)?, size_bytes),
         };
         let (file, size_bytes) = made;
         let mut salt = [0; 16];
@@ -250,6 +251,22 @@ impl Log {
             marks: Vec::new(),
         });
         Ok(())
+    }
+
+    /// A new file; on a full disk in the place of the reserve, which is there for this: without a
+    /// log not even a delete could be written.
+    fn fill_or_use_reserve(
+        &self,
+        name: &str,
+        size_bytes: u64,
+    ) -> Result<Arc<dyn DiskFile>, DbError> {
+        match self.fill(name, size_bytes) {
+            Err(DbError::Full) if self.disk.remove(RESERVE).is_ok() => {
+                tracing::warn!("the disk is full: the reserve is used to go on");
+                self.fill(name, size_bytes)
+            }
+            made => made,
+        }
     }
 
     /// A new file whose every byte is written; nothing is left when the disk is full.
