@@ -21,8 +21,8 @@ mod store;
 mod terminal;
 
 pub use config::{
-    Auth, Config, ConfigError, Database, Http, Jobs, Log, Origin, Registration, Resolved, Search,
-    Uploads,
+    Archive, Auth, Backup, Config, ConfigError, Database, Disk, Http, Jobs, Log, Origin,
+    Registration, Resolved, Search, Secret, Uploads,
 };
 pub use run::main;
 pub use serve::{ServeError, Server};
