@@ -1,5 +1,6 @@
 //! One technology each; engines know bytes, never nouns.
 
+pub mod key;
 pub mod blob;
 pub mod db;
 pub mod embed;
