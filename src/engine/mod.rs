@@ -3,6 +3,7 @@
 pub mod key;
 pub mod blob;
 pub mod db;
+pub mod disk;
 pub mod embed;
 pub mod text;
 pub mod vector;
