@@ -49,6 +49,15 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// Whether a master key is configured, so that a new store is encrypted.
+    pub(super) fn names_key(&self) -> bool {
+        self.master_key.is_some()
+            || !self.key_file.as_os_str().is_empty()
+            || !self.key_command.is_empty()
+    }
+}
+
 /// A text from the environment that is never shown; wiped when it goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);

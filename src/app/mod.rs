@@ -10,6 +10,7 @@
 mod cli;
 mod config;
 mod data_dir;
+mod master_key;
 mod offline;
 mod openapi;
 mod operator;
@@ -18,12 +19,14 @@ mod run;
 mod schedule;
 mod serve;
 mod store;
+mod swap;
 mod terminal;
 
 pub use config::{
     Archive, Auth, Backup, Config, ConfigError, Database, Disk, Http, Jobs, Log, Origin,
     Registration, Resolved, Search, Secret, Uploads,
 };
+pub use master_key::MasterKeyError;
 pub use run::main;
 pub use serve::{ServeError, Server};
-pub use store::schema;
+pub use store::{OpenError, schema};

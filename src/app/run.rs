@@ -233,9 +233,11 @@ fn admin_from_environment() -> Result<Option<NewAdmin>, String> {
 
 fn create_admin(config: &Config, admin: NewAdmin) -> Result<(), String> {
     let username = admin.username.clone();
-    match store::open_db(config) {
-        Ok(db) => {
-            let ids = Ids::system();
+    let ids = Ids::system();
+    let opened = store::enter(config, &ids)
+        .and_then(|entered| store::open_db(&entered, config).map(|db| (entered, db)));
+    match opened {
+        Ok((_entered, db)) => {
             let hasher = Hasher::new(HashCost::default(), &ids).map_err(|e| e.to_string())?;
             let now = Clock::system().now();
             let made = admin.application();
@@ -260,7 +262,7 @@ fn check(config: &Config, format: Format) -> Result<(), String> {
     if !dir.has_store() {
         return Err(format!("no store in {}", dir.path().display()));
     }
-    let checked = match store::open(config) {
+    let checked = match store::open(config, &Ids::system()) {
         Ok(store) => runtime()?.block_on(check_rooms(&store.db, &store.blobs, &store.search)),
         Err(OpenError::InUse { .. }) => {
             operator::ask::<Checked>(&dir, "/operator/check", &serde_json::json!({}))?
@@ -282,7 +284,7 @@ fn check(config: &Config, format: Format) -> Result<(), String> {
 }
 
 fn reindex(config: &Config) -> Result<(), String> {
-    match store::open(config) {
+    match store::open(config, &Ids::system()) {
         Ok(store) => {
             store.search.reindex();
             runtime()?.block_on(store.search.catch_up(&store.db)).map_err(|e| e.to_string())?;

@@ -98,7 +98,8 @@ mod tests {
             data_dir: directory.path().to_owned(),
             ..crate::app::Config::default()
         };
-        let store::Store { db, blobs, search } = store::open(&config).unwrap();
+        let ids = crate::base::Ids::system();
+        let store::Store { db, blobs, search, .. } = store::open(&config, &ids).unwrap();
         let (halt, halted) = watch::channel(false);
         let loops = [
             tokio::spawn(sweep(db.clone(), blobs, Clock::system(), halted.clone())),

@@ -1,7 +1,7 @@
 //! The server: opened, started, drained, closed.
 
 use super::config::{Config, Registration};
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, Lock};
 use super::operator::{NewAdmin, Operator};
 use super::router::{Parts, methods};
 use super::schedule;
@@ -79,6 +79,8 @@ pub struct Server {
     dir: DataDir,
     drain: Duration,
     db: Db,
+    /// Goes after the store.
+    lock: Lock,
 }
 
 impl Server {
@@ -90,7 +92,8 @@ impl Server {
     pub async fn start(config: &Config, clock: Clock, ids: Ids) -> Result<Self, ServeError> {
         let listener = listen(&config.listen)?;
         let address = listener.local_addr()?;
-        let Store { db, blobs, search } = store::open(config)?;
+        // Named first, so that it goes last should a step below fail.
+        let Store { lock, db, blobs, search, .. } = store::open(config, &ids)?;
         let sign_in = sign_in(config, address, &ids)?;
         let readiness = Readiness::new();
         readiness.set("search", State::Ok, "opened");
@@ -156,6 +159,7 @@ impl Server {
             dir,
             drain,
             db,
+            lock,
         })
     }
 
@@ -207,6 +211,8 @@ impl Server {
         let patience = deadline.max(Instant::now() + CLOSE_WITHIN);
         if timeout_at(patience, self.db.closed()).await.is_err() {
             tracing::warn!("something still holds the store; it is closed with the process");
+            // Nobody else may open it before.
+            std::mem::forget(self.lock);
         }
         forget_operator(&self.dir);
     }
