@@ -8,7 +8,7 @@
 use faultmaven::base::Ids;
 use faultmaven::base::Time;
 use faultmaven::base::id::EventId;
-use faultmaven::engine::db::{Db, DbError, Index, Row, Schema, key};
+use faultmaven::engine::db::{Db, DbError, Index, Options, Row, Schema, key};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,9 @@ fn main() {
     println!("callers  writes/s  p50 ms  p99 ms  writes per commit");
     for callers in CALLERS {
         let directory = tempfile::tempdir_in(".").expect("a directory on the disk under test");
-        let path = directory.path().join("bench.redb");
-        let db = Db::open(&path, 64 << 20, Schema::new().with::<Record>()).expect("a store");
+        let path = directory.path().join("db");
+        let db = Db::open_in(&path, Options::default(), Schema::new().with::<Record>())
+            .expect("a store");
         let ids = Ids::seeded(callers as u64);
         let start = Instant::now();
         let mut took: Vec<Duration> = runtime.block_on(async {

@@ -8,7 +8,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use faultmaven::base::{Ids, Time};
-use faultmaven::engine::db::{Db, Schema, Write};
+use faultmaven::engine::db::{Db, Options, Schema, Write};
 use faultmaven::engine::embed::{Embed, EmbedError, Pool, load};
 use faultmaven::engine::text::{Opened, TextIndex};
 use faultmaven::search::{Document, Mode, NewChunk, Scope, Search, schema};
@@ -112,7 +112,8 @@ fn document(number: u32, ids: &Ids) -> Document {
 fn kb_search(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let home = tempfile::tempdir().expect("a temporary directory");
-    let db = Db::open(&home.path().join("db"), 256 << 20, schema(Schema::new())).expect("a store");
+    let options = Options::default().with_cache(256 << 20);
+    let db = Db::open_in(&home.path().join("db"), options, schema(Schema::new())).expect("a store");
     let (text, opened) = TextIndex::open(&home.path().join("text")).expect("a word index");
     let search = Search::open(&db, text.clone(), opened).expect("search");
     let start = Instant::now();

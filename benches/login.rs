@@ -7,7 +7,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use faultmaven::base::{Actor, Clock, Ids};
-use faultmaven::engine::db::{Db, Schema};
+use faultmaven::engine::db::{Db, Options, Schema};
 use faultmaven::users::{
     self, Application, Config, Credentials, Password, SignIn, SignedIn, Trail, UsersError,
 };
@@ -33,7 +33,9 @@ impl Server {
     fn start() -> Self {
         let dir = TempDir::new().expect("a directory");
         let schema = users::schema(ops::schema(web::schema(Schema::new())));
-        let db = Db::open(&dir.path().join("bench.redb"), CACHE_BYTES, schema).expect("a store");
+        let db =
+            Db::open_in(&dir.path().join("db"), Options::default().with_cache(CACHE_BYTES), schema)
+                .expect("a store");
         let (ids, clock) = (Ids::seeded(1), Clock::system());
         let sign_in = SignIn::new(Config::default(), &ids).expect("sign-in");
         let application = Application {

@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use faultmaven::base::Ids;
 use faultmaven::base::Time;
 use faultmaven::base::id::EventId;
-use faultmaven::engine::db::{Db, Index, Row, Schema, Span, View, key};
+use faultmaven::engine::db::{Db, Index, Options, Row, Schema, Span, View, key};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
@@ -34,8 +34,9 @@ impl Row for Record {
 
 fn reads(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("bench.redb");
-    let db = Db::open(&path, 256 << 20, Schema::new().with::<Record>()).expect("a store");
+    let path = directory.path().join("db");
+    let options = Options::default().with_cache(256 << 20);
+    let db = Db::open_in(&path, options, Schema::new().with::<Record>()).expect("a store");
     let ids = Ids::seeded(1);
     let made: Vec<EventId> = (0..ROWS).map(|_| ids.next(NOW)).collect();
     for (batch, chunk) in made.chunks(5_000).enumerate() {

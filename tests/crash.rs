@@ -3,7 +3,7 @@
 
 use faultmaven::app::schema;
 use faultmaven::base::{Clock, Ids, Json};
-use faultmaven::engine::db::Db;
+use faultmaven::engine::db::{Db, Options};
 use faultmaven::jobs::{NewJob, submit};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -221,8 +221,8 @@ fn register_ada(victim: &Victim) {
 
 /// Puts a job into the closed store that is not due for a day; answers its id.
 fn job_for_tomorrow(directory: &Path, owner: &str) -> String {
-    let database = directory.join("faultmaven-data/store.redb");
-    let db = Db::open(&database, 1 << 20, schema()).unwrap();
+    let database = directory.join("faultmaven-data/db");
+    let db = Db::open_in(&database, Options::default(), schema()).unwrap();
     let now = Clock::system().now().plus_ms(24 * 60 * 60 * 1000);
     let job = NewJob {
         job_id: Ids::system().next(now),

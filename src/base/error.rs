@@ -13,6 +13,8 @@ pub enum Class {
     Denied,
     /// The thing does not exist, or the caller may not know that it does (404).
     Missing,
+    /// It was there and will not come back (410).
+    Gone,
     /// The state of the thing forbids the request (409).
     Conflict,
     /// `If-Match` names another version (412).

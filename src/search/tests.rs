@@ -4,7 +4,7 @@ use super::model::foreign_keys;
 use super::tables::{ChunkRow, Ordinal, OutboxRow, VectorRow};
 use super::*;
 use crate::base::Classify;
-use crate::engine::db::{Schema, Span};
+use crate::engine::db::{Options, Schema, Span};
 use crate::engine::embed::EmbedError;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl Desk {
     }
 
     fn at(dir: &Path) -> Self {
-        let db = Db::open(&dir.join("db"), 1 << 20, schema(Schema::new())).unwrap();
+        let db = Db::open_in(&dir.join("db"), Options::default(), schema(Schema::new())).unwrap();
         let (text, opened) = TextIndex::open(&dir.join("text")).unwrap();
         let search = Search::open(&db, text, opened).unwrap();
         Self { db, search, ids: Ids::seeded(1), embedded: Arc::default() }

@@ -65,6 +65,7 @@ fn status_of(class: Class) -> StatusCode {
         Class::Unauthenticated => StatusCode::UNAUTHORIZED,
         Class::Denied => StatusCode::FORBIDDEN,
         Class::Missing => StatusCode::NOT_FOUND,
+        Class::Gone => StatusCode::GONE,
         Class::Conflict => StatusCode::CONFLICT,
         Class::Precondition => StatusCode::PRECONDITION_FAILED,
         Class::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

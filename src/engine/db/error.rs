@@ -1,6 +1,8 @@
 //! What can go wrong in the store.
 
+use super::pages::is_full;
 use crate::base::{Class, Classify};
+use std::io;
 use std::sync::Arc;
 
 /// A failure of the transactional store.
@@ -37,6 +39,21 @@ pub enum DbError {
     /// A commit failed earlier; writes are refused until the store is opened again.
     #[error("the store is read-only since a commit failed: {0}")]
     Poisoned(String),
+    /// The disk is full: nothing was stored, and deletes still work.
+    #[error("the disk is full")]
+    Full,
+    /// The log reached its limit because the archive does not keep up: nothing was stored.
+    #[error("the change log is full: the archive does not keep up with it")]
+    LogFull,
+    /// Changes asked for are in the log no more.
+    #[error("the change log begins at change {oldest}")]
+    LogGone {
+        /// Sequence of the first change that can be had.
+        oldest: u64,
+    },
+    /// What is stored is not what was written.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// The closure panicked; nothing of it was stored.
     #[error("a write panicked: {0}")]
     Panicked(String),
@@ -53,10 +70,26 @@ impl Classify for DbError {
             Self::Decode { .. } | Self::Storage(_) | Self::Panicked(_) => {
                 (Class::Broken, "storage")
             }
+            Self::Damaged(_) => (Class::Broken, "store_damaged"),
+            Self::Full => (Class::Full, "disk_full"),
+            Self::LogFull => (Class::Full, "change_log_full"),
+            Self::LogGone { .. } => (Class::Gone, "changes_gone"),
             Self::Poisoned(_) => (Class::Unavailable, "store_read_only"),
             Self::Closed => (Class::Unavailable, "shutting_down"),
             Self::InUse => (Class::Unavailable, "store_in_use"),
         }
+    }
+}
+
+impl DbError {
+    /// A failure of the operating system.
+    pub(super) fn io(error: io::Error) -> Self {
+        Self::Storage(Arc::new(redb::Error::Io(error)))
+    }
+
+    /// As [`DbError::io`], for a step that leaves nothing behind when the disk is full.
+    pub(super) fn full_or_io(error: io::Error) -> Self {
+        if is_full(&error) { Self::Full } else { Self::io(error) }
     }
 }
 

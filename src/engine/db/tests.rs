@@ -382,7 +382,7 @@ fn hooks_run_for_what_was_stored_and_only_for_that() {
 fn what_was_acknowledged_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    let open = || Db::open(&path, 1 << 20, schema()).unwrap();
+    let open = || Db::open_in(&path, Options::default().with_cache(1 << 20), schema()).unwrap();
     open()
         .write_blocking(|tx| {
             tx.put(&Shelf { id: 1 })?;
@@ -418,7 +418,7 @@ fn a_closed_store_can_be_opened_at_once_whoever_held_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
     for id in 0..20 {
-        let db = Db::open(&path, 1 << 20, schema()).unwrap();
+        let db = Db::open_in(&path, Options::default().with_cache(1 << 20), schema()).unwrap();
         runtime.block_on(async {
             let held = db.clone();
             tokio::spawn(async move { held.write(move |tx| tx.put(&Shelf { id })).await });

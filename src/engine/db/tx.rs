@@ -2,7 +2,9 @@
 
 use super::codec::{decode, encode};
 use super::error::DbError;
+use super::file::{self, StoreFile};
 use super::key::KeyBuf;
+use super::record;
 use super::table::{Index, Row, Schema, encoded};
 use crate::base::page::{Page, PageRequest};
 use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
@@ -10,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How every table looks to redb.
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -256,15 +259,23 @@ pub trait View {
 
 /// A read snapshot: sees the last commit at its start, however long it lives.
 pub struct Read {
-    tx: redb::ReadTransaction,
     tables: RefCell<HashMap<&'static str, Rc<OpenTable>>>,
+    tx: Arc<redb::ReadTransaction>,
+    /// The file stays open as long as somebody reads it, also when a compaction replaced it.
+    _file: Arc<StoreFile>,
 }
 
 type OpenTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Read {
-    pub(super) fn begin(db: &redb::Database) -> Result<Self, DbError> {
-        Ok(Self { tx: db.begin_read()?, tables: RefCell::default() })
+    pub(super) fn begin(file: Arc<StoreFile>) -> Result<Self, DbError> {
+        let tx = Arc::new(file.db.begin_read()?);
+        Ok(Self::on(tx, file))
+    }
+
+    /// As an earlier snapshot sees it.
+    pub(super) fn on(tx: Arc<redb::ReadTransaction>, file: Arc<StoreFile>) -> Self {
+        Self { tables: RefCell::default(), tx, _file: file }
     }
 
     /// The table, opened once per snapshot. Shared, because a visitor may read other tables.
@@ -313,7 +324,7 @@ fn walk_table(
     }
 }
 
-type Hook = Box<dyn FnOnce() + Send>;
+pub(super) type Hook = Box<dyn FnOnce() + Send>;
 type ChangedTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 /// A write transaction as one closure sees it.
@@ -322,6 +333,10 @@ pub struct Write<'t> {
     tables: RefCell<HashMap<&'static str, ChangedTable<'t>>>,
     schema: &'t Schema,
     changes: Cell<u64>,
+    /// What the batch changed, as the log will hold it.
+    body: RefCell<Vec<u8>>,
+    /// Bytes by which what is stored grew.
+    grown: Cell<i64>,
     hooks: RefCell<Vec<Hook>>,
 }
 
@@ -332,6 +347,8 @@ impl<'t> Write<'t> {
             tables: RefCell::default(),
             schema,
             changes: Cell::new(0),
+            body: RefCell::default(),
+            grown: Cell::new(0),
             hooks: RefCell::default(),
         }
     }
@@ -349,8 +366,9 @@ impl<'t> Write<'t> {
         self.hooks.borrow_mut().truncate(len);
     }
 
-    pub(super) fn into_hooks(self) -> Vec<Hook> {
-        self.hooks.into_inner()
+    /// Closes the tables; answers the log's body, the growth in bytes and the hooks.
+    pub(super) fn into_parts(self) -> (Vec<u8>, i64, Vec<Hook>) {
+        (self.body.into_inner(), self.grown.get(), self.hooks.into_inner())
     }
 
     /// Runs `hook` once the change is on disk and before the caller is answered; on failure it is
@@ -490,19 +508,20 @@ impl<'t> Write<'t> {
     }
 
     fn put_value(&self, table: &'static str, key: &[u8], value: &[u8]) -> Result<(), DbError> {
-        self.changes.set(self.changes.get() + 1);
-        self.with(table, |table| {
-            table.insert(key, value)?;
-            Ok(())
-        })
+        self.change(table, key, Some(value))
     }
 
     fn remove_value(&self, table: &'static str, key: &[u8]) -> Result<(), DbError> {
+        self.change(table, key, None)
+    }
+
+    /// The one place where anything changes: in the transaction, and in what the log will say.
+    fn change(&self, table: &'static str, key: &[u8], value: Option<&[u8]>) -> Result<(), DbError> {
         self.changes.set(self.changes.get() + 1);
-        self.with(table, |table| {
-            table.remove(key)?;
-            Ok(())
-        })
+        record::push(&mut self.body.borrow_mut(), table, key, value)?;
+        let grown = self.with(table, |table| file::change(table, key, value))?;
+        self.grown.set(self.grown.get() + grown);
+        Ok(())
     }
 }
 

@@ -1,18 +1,46 @@
-//! The writer thread: drains waiting closures into one durable commit.
+//! The writer thread: drains waiting closures into one commit, made durable by the log.
 
 use super::error::DbError;
-use super::store::Counters;
-use super::table::Schema;
-use super::tx::Write;
+use super::file::{Mark, StoreFile};
+use super::pages::Failure;
+use super::snapshot::Snapshot;
+use super::store::{Shared, swap};
+use super::tx::{Hook, Write};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Closures joined in one commit. Past about 64 the apply cost, not the disk, is the limit; 256
 /// bounds the latency of the first of them.
 const BATCH_MAX: usize = 256;
+
+/// Between two attempts to open a store file anew that redb gave up.
+const HEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// What the writer is asked to do.
+pub(super) enum Task {
+    /// Run a closure.
+    Work(Box<dyn Work>),
+    /// Do something between two commits.
+    Control(Control),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, DbError>>;
+
+/// Something to do while nothing is being committed.
+pub(super) enum Control {
+    /// Look at the whole store as it is now.
+    Snapshot(Reply<Snapshot>),
+    /// Bring the store file up to date.
+    Checkpoint(Reply<()>),
+    /// Put a compacted file in the place of the store file.
+    Swap(Box<(StoreFile, Mark)>, Reply<()>),
+    /// Open the store file anew if redb gave it up.
+    Heal,
+}
 
 /// A waiting closure without its types.
 pub(super) trait Work: Send {
@@ -71,25 +99,142 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 /// The state of the writer thread.
 pub(super) struct Writer {
-    pub(super) db: Arc<redb::Database>,
-    pub(super) schema: Arc<Schema>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) signal: watch::Sender<u64>,
-    pub(super) poison: Option<String>,
+    shared: Arc<Shared>,
+    signal: watch::Sender<u64>,
+    /// Why writes are refused until the store is opened again.
+    poison: Option<String>,
+    /// The sequence and the time of the last checkpoint, and log bytes since.
+    checkpointed: Instant,
+    pending_bytes: u64,
+    healed: Option<Instant>,
 }
 
 impl Writer {
-    /// Serves closures until every sender is gone.
-    pub(super) fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+    pub(super) fn new(shared: Arc<Shared>, signal: watch::Sender<u64>) -> Self {
+        let (checkpointed, pending_bytes) = (Instant::now(), 0);
+        Self { shared, signal, poison: None, checkpointed, pending_bytes, healed: None }
+    }
+
+    /// Serves closures until every sender is gone, then leaves nothing for the log to repeat.
+    pub(super) fn serve(mut self, mut queue: mpsc::Receiver<Task>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while let Some(first) = queue.blocking_recv() {
-            batch.push(first);
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = queue.try_recv()
-            {
-                batch.push(next);
+            let mut next = Some(first);
+            let mut control = None;
+            while let Some(task) = next.take() {
+                match task {
+                    Task::Work(work) => batch.push(work),
+                    Task::Control(asked) => control = Some(asked),
+                }
+                if control.is_none() && batch.len() < BATCH_MAX {
+                    next = queue.try_recv().ok();
+                }
             }
-            self.commit(std::mem::take(&mut batch));
+            if !batch.is_empty() {
+                self.commit(std::mem::take(&mut batch));
+            }
+            if let Some(asked) = control {
+                self.obey(asked);
+            }
+            let due = Duration::from_millis(self.shared.options.log.checkpoint_ms);
+            if self.pending_bytes >= self.shared.options.log.checkpoint_bytes
+                || (self.pending_bytes > 0 && self.checkpointed.elapsed() >= due)
+            {
+                // Nobody asked for it: what fails is logged, and the log still has everything.
+                let _ = self.checkpoint();
+            }
+        }
+        let _ = self.checkpoint();
+    }
+
+    fn obey(&mut self, asked: Control) {
+        // Whoever asked and went away needs no answer.
+        match asked {
+            Control::Snapshot(reply) => {
+                let mark = self.shared.mark();
+                let file = self.shared.file.load_full();
+                let _ = reply.send(Snapshot::take(file, mark.sequence, mark.time));
+            }
+            Control::Checkpoint(reply) => {
+                let _ = reply.send(self.checkpoint());
+            }
+            Control::Swap(made, reply) => {
+                let (file, mark) = *made;
+                let swapped = match &self.poison {
+                    Some(cause) => Err(DbError::Poisoned(cause.clone())),
+                    None => swap(&self.shared, file, mark),
+                };
+                if let Err(DbError::Poisoned(cause)) = &swapped {
+                    self.poison(cause.clone());
+                }
+                if swapped.is_ok() {
+                    self.pending_bytes = 0;
+                }
+                let _ = reply.send(swapped);
+            }
+            Control::Heal => {
+                let _ = self.heal();
+            }
+        }
+    }
+
+    fn poison(&mut self, cause: String) {
+        tracing::error!(cause, "the store is read-only until it is opened again");
+        self.poison.get_or_insert(cause);
+        self.shared.poisoned.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes what the log holds durable in the store file.
+    fn checkpoint(&mut self) -> Result<(), DbError> {
+        if let Some(cause) = &self.poison {
+            return Err(DbError::Poisoned(cause.clone()));
+        }
+        self.heal()?;
+        let mark = self.shared.mark();
+        if mark.sequence == self.shared.log.applied_sequence() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let done = self.shared.file.load().checkpoint(mark);
+        let done = done.and_then(|()| self.shared.log.applied(mark.sequence));
+        (self.checkpointed, self.pending_bytes) = (Instant::now(), 0);
+        if let Err(error) = done {
+            tracing::error!(%error, "the store file could not be brought up to date");
+            // Tried again at once; a disk that is merely full then says so at the next write.
+            return self.heal().and(Err(error));
+        }
+        let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.shared.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.shared.checkpoint_us_max.fetch_max(us, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Opens the store file anew when redb gave it up for a full disk or a damaged page: the log
+    /// has what is missing in it. A failed sync or any other failure poisons the store instead,
+    /// because nobody knows what is on the disk then.
+    fn heal(&mut self) -> Result<(), DbError> {
+        let file = self.shared.file.load_full();
+        let Some(failure) = file.health.failure() else { return Ok(()) };
+        drop(file);
+        let cause = failure.to_string();
+        if let Failure::Other(_) = failure {
+            self.poison(cause.clone());
+            return Err(DbError::Poisoned(cause));
+        }
+        if self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY) {
+            return Err(failure.into());
+        }
+        self.healed = Some(Instant::now());
+        match self.shared.reopen() {
+            Ok(()) => {
+                tracing::warn!(cause, "the store file was opened anew");
+                self.pending_bytes = 0;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, cause, "the store file cannot be opened anew");
+                Err(failure.into())
+            }
         }
     }
 
@@ -131,7 +276,7 @@ impl Writer {
         }
     }
 
-    /// Runs and commits closures, unless the store is poisoned; a commit that fails poisons it.
+    /// Runs and commits closures, unless the store is poisoned; a log that fails poisons it.
     /// `Some(i)` when closure `i` failed after writing: then nothing is stored.
     fn attempt(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Option<usize>, DbError> {
         if let Some(cause) = &self.poison {
@@ -140,24 +285,31 @@ impl Writer {
         if batch.is_empty() {
             return Ok(None);
         }
-        let outcome = self.transact(batch);
-        match &outcome {
-            Ok(None) => {
-                self.counters.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            }
-            Ok(Some(_)) => {}
-            Err(error) => {
-                tracing::error!(%error, "a commit failed; the store is read-only until it is reopened");
-                self.poison = Some(error.to_string());
-                self.counters.poisoned.store(true, Ordering::SeqCst);
-            }
+        self.heal()?;
+        let mut outcome = self.transact(batch);
+        if matches!(outcome, Err(DbError::LogFull)) && self.checkpoint().is_ok() {
+            outcome = self.transact(batch);
         }
-        outcome
+        // A closure may have met the failure, or swallowed it: what it computed is worth nothing.
+        let failure = self.shared.file.load().health.failure();
+        match (failure, outcome) {
+            (Some(failure), Err(_) | Ok(Some(_))) => {
+                self.heal()?;
+                Err(failure.into())
+            }
+            (_, Ok(None)) => {
+                self.shared.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                Ok(None)
+            }
+            (_, outcome) => outcome,
+        }
     }
 
-    fn transact(&self, batch: &mut [Box<dyn Work>]) -> Result<Option<usize>, DbError> {
-        let tx = self.db.begin_write()?;
-        let write = Write::new(&tx, &self.schema);
+    fn transact(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Option<usize>, DbError> {
+        let file = self.shared.file.load_full();
+        let shared = Arc::clone(&self.shared);
+        let tx = file.begin()?;
+        let write = Write::new(&tx, &shared.schema);
         for (position, work) in batch.iter_mut().enumerate() {
             let (changes, hooks) = (write.changes(), write.hooks_len());
             if work.run(&write) {
@@ -171,22 +323,63 @@ impl Writer {
             write.drop_hooks_from(hooks);
         }
         let changed = write.changes() > 0;
-        let hooks = write.into_hooks();
+        let (mut body, grown, hooks) = write.into_parts();
+        if changed && file.health.failed() {
+            tx.abort()?;
+            return Err(DbError::Closed);
+        }
         if changed {
-            tx.commit()?;
-            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.log(&mut body, grown, tx)?;
+            shared.commits.fetch_add(1, Ordering::Relaxed);
         } else {
             tx.abort()?;
         }
-        for hook in hooks {
-            // A hook that panics has left some derived state behind, never the truth.
-            if catch_unwind(AssertUnwindSafe(hook)).is_err() {
-                tracing::error!("a hook panicked after a commit");
-            }
-        }
+        run(hooks);
         if changed {
             self.signal.send_modify(|commits| *commits += 1);
         }
         Ok(None)
+    }
+
+    /// The durable point: the log has the batch, then readers see it.
+    fn log(
+        &mut self,
+        body: &mut Vec<u8>,
+        grown: i64,
+        tx: redb::WriteTransaction,
+    ) -> Result<(), DbError> {
+        let shared = Arc::clone(&self.shared);
+        let last = shared.mark();
+        let mark = Mark {
+            sequence: last.sequence + 1,
+            time: shared.options.clock.now().max(last.time),
+            live_bytes: last.live_bytes.saturating_add_signed(grown),
+        };
+        if let Err(error) = shared.log.append(mark.sequence, mark.time, body) {
+            tx.abort()?;
+            if !matches!(error, DbError::Full | DbError::LogFull) {
+                // Whether the record is on disk is unknown, and trying again would prove nothing.
+                self.poison(format!("the log failed: {error}"));
+            }
+            return Err(error);
+        }
+        self.pending_bytes += body.len() as u64;
+        let seen = tx.commit();
+        shared.set_mark(mark);
+        if let Err(error) = seen {
+            // It is durable. Readers see it once the store file is opened anew from the log.
+            tracing::error!(%error, "a commit is in the log but not in the store file");
+            self.heal()?;
+        }
+        Ok(())
+    }
+}
+
+fn run(hooks: Vec<Hook>) {
+    for hook in hooks {
+        // A hook that panics has left some derived state behind, never the truth.
+        if catch_unwind(AssertUnwindSafe(hook)).is_err() {
+            tracing::error!("a hook panicked after a commit");
+        }
     }
 }

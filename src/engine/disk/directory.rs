@@ -11,13 +11,18 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Locked as long as this lives.
+    _lock: File,
 }
 
+/// Whoever has this file locked has the directory.
+const LOCK: &str = "lock";
+
 impl Directory {
-    /// Opens a directory, made for its owner only when missing.
+    /// Opens a directory, made for its owner only when missing, and keeps all others out.
     ///
     /// # Errors
-    /// What the system says.
+    /// `WouldBlock` when another handle has it open, or what the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
@@ -25,7 +30,9 @@ impl Directory {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Self { path: path.to_owned() })
+        let lock = options().create(true).truncate(false).open(path.join(LOCK))?;
+        lock.try_lock()?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
@@ -56,7 +63,7 @@ impl Disk for Directory {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
+            if entry.file_type()?.is_file() && entry.file_name() != LOCK {
                 names.extend(entry.file_name().into_string());
             }
         }
