@@ -3,7 +3,7 @@
 //! An event names what changed, never the values: tables, keys, and whether a row was put or
 //! deleted. Index entries are left out, as their keys are made of values.
 
-use super::consumers::{CONSUMERS_MAX, Consumer, Consumers, is_name};
+use super::consumers::{CONSUMERS_MAX, Consumer, is_name};
 use super::maintenance::{Maintenance, entry};
 use crate::base::{Class, Role, Time};
 use crate::engine::db::{Db, DbError, Hold, Record};
@@ -236,7 +236,9 @@ async fn forget_consumer(
 
 fn named(name: &str) -> Result<&str, Failure> {
     let message = "1 to 64 letters, digits, `-`, `_` or `.`";
-    is_name(name).then_some(name).ok_or_else(|| Failure::invalid("invalid_field", "consumer", message))
+    is_name(name)
+        .then_some(name)
+        .ok_or_else(|| Failure::invalid("invalid_field", "consumer", message))
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<u64>, Failure> {

@@ -58,6 +58,13 @@ impl Config {
     }
 }
 
+impl Disk {
+    /// The floor in bytes.
+    pub(super) fn floor_bytes(&self) -> u64 {
+        u64::from(self.floor_mib) << 20
+    }
+}
+
 /// A text from the environment that is never shown; wiped when it goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);

@@ -10,6 +10,7 @@
 //! ├── text/           full-text index: derived, rebuilt when missing or damaged
 //! ├── archive/        copies of the change log and of new blobs, for a restore to a point in time
 //! ├── backups/        backup files
+//! ├── consumers.json how far those who follow the changes have come
 //! ├── incoming/       what a restore or a migration makes, until it is swapped in (`swap`)
 //! ├── before-*/       what lay here before a restore or a migration
 //! └── operator.json   address and credential of the running server, for its owner's command line
@@ -27,8 +28,8 @@ pub(super) const FORMAT: u32 = 2;
 /// The database of format 1.
 const DATABASE_1: &str = "store.redb";
 /// Everything in the directory that belongs to the store's content, of any format.
-pub(super) const CONTENT: [&str; 7] =
-    ["format.json", "keyring.json", DATABASE_1, "db", "blobs", "text", "archive"];
+pub(super) const CONTENT: [&str; 8] =
+    ["format.json", "keyring.json", DATABASE_1, "db", "blobs", "text", "archive", "consumers.json"];
 
 /// What `format.json` holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,6 +225,11 @@ impl DataDir {
     /// Where backups are kept, unless configured elsewhere.
     pub(super) fn backups(&self) -> PathBuf {
         self.0.join("backups")
+    }
+
+    /// How far those who follow the changes have come.
+    pub(super) fn consumers(&self) -> PathBuf {
+        self.0.join("consumers.json")
     }
 
     /// The running server's credential.

@@ -8,7 +8,7 @@ use super::swap;
 use crate::base::{Clock, Ids};
 use crate::engine::blob::{BlobError, BlobKey, Blobs};
 use crate::engine::db::{Db, DbError, Loader, Options, read_format_1};
-use crate::engine::disk::{Directory, Disk};
+use crate::engine::disk::{Directory, Disk, free_bytes};
 use crate::engine::key::Keys;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -73,6 +73,13 @@ pub(super) struct Progress {
     pub(super) blobs: u64,
     /// Blobs there are.
     pub(super) blobs_total: u64,
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { entries, blobs, blobs_total } = self;
+        write!(f, "{blobs} of {blobs_total} files and {entries} entries are copied")
+    }
 }
 
 /// Hears how far a migration is.
@@ -213,10 +220,8 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> MigrateError + use<> {
 
 fn survey(dir: &DataDir) -> Result<Old, MigrateError> {
     let database = dir.database_1();
-    let mut old = Old {
-        blobs: Vec::new(),
-        bytes: fs::metadata(&database).map_err(failed(&database))?.len(),
-    };
+    let mut old =
+        Old { blobs: Vec::new(), bytes: fs::metadata(&database).map_err(failed(&database))?.len() };
     let root = dir.blobs();
     if root.exists() {
         walk(&root, &root, &mut old).map_err(failed(&root))?;
@@ -243,8 +248,7 @@ fn walk(root: &Path, at: &Path, old: &mut Old) -> io::Result<()> {
 }
 
 fn room_for(dir: &DataDir, old: &Old) -> Result<(), MigrateError> {
-    let disk = Directory::open(dir.path()).map_err(failed(dir.path()))?;
-    let free_bytes = disk.free_bytes().map_err(failed(dir.path()))?;
+    let free_bytes = free_bytes(dir.path()).map_err(failed(dir.path()))?;
     let needed_bytes = old.bytes + old.bytes / 8 + MARGIN_BYTES;
     if free_bytes < needed_bytes {
         return Err(MigrateError::NoSpace { needed_bytes, free_bytes });

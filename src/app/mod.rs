@@ -7,10 +7,16 @@
 //! - **Never** holds a rule of a room: it opens engines, joins routes, jobs and sweeps, and turns
 //!   the command line into calls.
 
+mod admin;
+mod care;
+mod changes;
 mod cli;
 mod config;
+mod consumers;
 mod data_dir;
+mod maintenance;
 mod master_key;
+mod migrate;
 mod offline;
 mod openapi;
 mod operator;

@@ -1,9 +1,11 @@
 //! The server: opened, started, drained, closed.
 
+use super::changes::Feed;
 use super::config::{Config, Registration};
 use super::data_dir::{DataDir, Lock};
+use super::maintenance::Maintenance;
 use super::operator::{NewAdmin, Operator};
-use super::router::{Parts, methods};
+use super::router::{Parts, methods, open_when_full};
 use super::schedule;
 use super::store::{self, OpenError, Store};
 use crate::base::{Actor, Clock, Ids};
@@ -93,7 +95,8 @@ impl Server {
         let listener = listen(&config.listen)?;
         let address = listener.local_addr()?;
         // Named first, so that it goes last should a step below fail.
-        let Store { lock, db, blobs, search, .. } = store::open(config, &ids)?;
+        let Store { lock, db, blobs, search, format, consumers, .. } =
+            store::open(config, &clock, &ids)?;
         let sign_in = sign_in(config, address, &ids)?;
         let readiness = Readiness::new();
         readiness.set("search", State::Ok, "opened");
@@ -112,8 +115,19 @@ impl Server {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
         }
         let dir = DataDir::new(&config.data_dir);
-        let operator = Operator::new(&ids, blobs.clone(), search.clone());
+        let operator = Operator::new(&ids);
         operator.publish(&dir, address)?;
+        let maintenance = Maintenance {
+            config: config.clone(),
+            dir: dir.clone(),
+            format,
+            blobs: blobs.clone(),
+            search: search.clone(),
+            consumers,
+            turn: Arc::default(),
+        };
+        let floor_bytes = config.disk.floor_bytes();
+        schedule::look_at_disk(&db, floor_bytes, &readiness);
         let metrics = metrics(&clock, &db, &search);
         let shell = shell(config, &db, &clock, &ids);
         let (hush, hushed) = watch::channel(false);
@@ -126,6 +140,8 @@ impl Server {
             knowledge: Data::new(Knowledge { search: search.clone(), policy: Policy::default() }),
             uploads: Data::new(Uploads::new(blobs.clone(), limits)),
             operator: Data::new(operator),
+            maintenance: Data::new(maintenance),
+            feed: Data::new(Feed::new(store::schema().tables())),
             bodies: Data::new(bodies.clone()),
             halted: Data::new(jobs::Halted(hushed)),
         };
@@ -141,7 +157,8 @@ impl Server {
         let background = vec![
             tokio::spawn(search.clone().run(db.clone(), halted.clone())),
             tokio::spawn(schedule::sweep(db.clone(), blobs, clock, halted.clone())),
-            tokio::spawn(schedule::watch_search(search.clone(), readiness.clone(), halted)),
+            tokio::spawn(schedule::watch_search(search.clone(), readiness.clone(), halted.clone())),
+            tokio::spawn(schedule::watch_disk(db.clone(), floor_bytes, readiness.clone(), halted)),
             tokio::task::spawn_blocking({
                 let (config, readiness) = (config.clone(), readiness.clone());
                 move || load_model(&config, &search, &readiness, &parts.metrics)
@@ -255,6 +272,7 @@ fn sign_in(config: &Config, address: SocketAddr, ids: &Ids) -> Result<SignIn, Us
 
 fn shell(config: &Config, db: &Db, clock: &Clock, ids: &Ids) -> Shell {
     let mut shell = Shell::new(db.clone(), clock.clone(), ids.clone());
+    shell.open_when_full = open_when_full();
     shell.limits.json_bytes_max = usize::try_from(config.http.json_bytes_max).unwrap_or(usize::MAX);
     shell
 }
@@ -266,6 +284,9 @@ fn metrics(clock: &Clock, db: &Db, search: &Search) -> Metrics {
         if let Ok((waiting, running)) = db.read(jobs::counts) {
             metrics.set_jobs("pending", waiting);
             metrics.set_jobs("running", running);
+        }
+        if let Ok(space) = db.space() {
+            metrics.set_space(space, db.is_full());
         }
         let state = search.ready();
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);

@@ -1,17 +1,24 @@
 //! Opening a store: the tables of all rooms, the engines over one data directory.
 
 use super::config::Config;
+use super::consumers::Consumers;
 use super::data_dir::{DataDir, FORMAT, Format, Found, Lock, write_private};
 use super::master_key::{self, MasterKeyError, Sourced};
 use super::swap;
-use crate::base::Ids;
+use crate::base::{Clock, Ids};
 use crate::engine::blob::{BlobError, Blobs};
-use crate::engine::db::{Db, DbError, Schema};
-use crate::engine::key::{KeyError, KeyRing, Keys};
+use crate::engine::db::{Db, DbError, LogLimits, Opened, Options, Schema};
+use crate::engine::disk::Directory;
+use crate::engine::key::{KeyError, KeyRing, Keys, Seal};
 use crate::engine::text::{TextError, TextIndex};
 use crate::search::{Search, SearchError};
 use crate::{cases, jobs, knowledge, ops, reports, search, uploads, users, web};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+/// Purpose of the seal of blobs.
+pub(super) const BLOB_PURPOSE: &str = "blobs";
 
 /// A store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +131,7 @@ pub(super) struct Store {
     pub(super) search: Search,
     pub(super) format: Format,
     pub(super) keys: Option<Keys>,
+    pub(super) consumers: Consumers,
     pub(super) lock: Lock,
 }
 
@@ -228,37 +236,65 @@ fn damaged(path: &Path, why: &dyn std::fmt::Display) -> OpenError {
     OpenError::Damaged(format!("{}: {why}", path.display()))
 }
 
-/// Opens the database of a directory that is ours.
+/// A seal for one purpose: keyed when the store is encrypted, otherwise checksums.
+pub(super) fn seal(keys: Option<&Keys>, purpose: &str) -> Seal {
+    keys.map_or_else(Seal::checked, |keys| keys.seal(purpose))
+}
+
+/// Opens the database of a directory that is ours, and who follows its changes.
 ///
 /// # Errors
-/// [`OpenError::Database`].
-pub(super) fn open_db(entered: &Entered, config: &Config) -> Result<Db, OpenError> {
-    let cache_bytes = usize::from(config.database.cache_mib) << 20;
-    std::fs::create_dir_all(entered.dir.db()).unwrap_or_default();
+/// [`OpenError::Database`], or [`OpenError::Directory`].
+pub(super) fn open_db(
+    entered: &Entered,
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Db, Consumers), OpenError> {
     let path = entered.dir.path().display().to_string();
-    Db::open(&entered.dir.db().join("store.db"), cache_bytes, schema()).map_err(|error| match error
-    {
-        DbError::InUse => OpenError::InUse { path },
-        error => OpenError::Database(error),
-    })
+    let failed = |cause| OpenError::Directory { path: path.clone(), cause };
+    let consumers = Consumers::open(&entered.dir).map_err(failed)?;
+    let mebibytes = |mib: u16| u64::from(mib) << 20;
+    let log = LogLimits { bytes_max: mebibytes(config.database.log_mib), ..LogLimits::default() };
+    let options = Options {
+        cache_bytes: usize::from(config.database.cache_mib) << 20,
+        keys: entered.keys.clone(),
+        clock: clock.clone(),
+        log,
+        reserve_bytes: mebibytes(config.disk.reserve_mib),
+        holders: consumers.holders(),
+    };
+    let disk = Directory::open(&entered.dir.db()).map_err(|cause| match cause.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse { path: path.clone() },
+        _ => failed(cause),
+    })?;
+    let (db, opened) =
+        Db::open(Arc::new(disk), options, schema()).map_err(|error| match error {
+            DbError::InUse => OpenError::InUse { path: path.clone() },
+            error => OpenError::Database(error),
+        })?;
+    if opened.replayed > 0 {
+        let Opened { replayed, took_ms, .. } = opened;
+        tracing::info!(replayed, took_ms, "commits that only the log had were brought back");
+    }
+    Ok((db, consumers))
 }
 
 /// Opens everything.
 ///
 /// # Errors
 /// [`OpenError`], in one line that says what to do.
-pub(super) fn open(config: &Config, ids: &Ids) -> Result<Store, OpenError> {
+pub(super) fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Store, OpenError> {
     let entered = enter(config, ids)?;
-    let db = open_db(&entered, config)?;
+    let (db, consumers) = open_db(&entered, config, clock)?;
     let Entered { dir, format, keys, lock } = entered;
-    let blobs = Blobs::open(&dir.blobs())?;
+    let blobs = Blobs::open(&dir.blobs(), &seal(keys.as_ref(), BLOB_PURPOSE))?;
     let (text, opened) = TextIndex::open(&dir.text())?;
     let search = Search::open(&db, text, opened)?;
     let passages = search.ready().passages;
     if opened.rebuilt && passages > 0 {
         tracing::warn!(passages, "the full-text index was missing or damaged and is rebuilt");
     }
-    Ok(Store { db, blobs, search, format, keys, lock })
+    Ok(Store { db, blobs, search, format, keys, consumers, lock })
 }
 
 #[cfg(test)]

@@ -1,23 +1,30 @@
 //! Files under checked names, written once and whole.
 //!
-//! Keeps: the bytes of a key, in a directory or in memory, through `object_store`.
-//! How long: until deleted. A delete is not forced to disk: after a power cut the blob may be back,
+//! Keeps: the bytes of a key, sealed (encrypted, or with checksums), in a directory or in memory,
+//! through `object_store`. All lengths are of the content, not of what is on disk.
+//! How long: until deleted, and until no [`BlobPin`] lives. A delete is not forced to disk: after a power cut the blob may be back,
 //! as an orphan without a row, for a sweep to find.
 //! Who may: any code that holds the key; permission is a matter of the rows that name keys.
 //! Never: a half-written object under its key; a write that reports success before content and
-//! name are on disk (blob first, row second depends on it); a name outside the directory.
+//! name are on disk (blob first, row second depends on it); a name outside the directory; a byte that
+//! is not as it was written.
 
 mod key;
+mod ledger;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use key::{BlobKey, BlobKeyError};
+pub use ledger::{BlobPin, Finished};
 pub use writer::{BlobWriter, Written};
 
 use crate::base::{Class, Classify};
+use crate::engine::key::{Decoder, Seal, SealError, content_size_bytes};
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use futures_util::FutureExt;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use ledger::Ledger;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as StorePath;
@@ -25,7 +32,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::BinaryHeap;
 use std::error::Error;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most keys of one [`Blobs::list`] page.
@@ -51,6 +58,14 @@ pub enum BlobError {
     /// An earlier write of this writer failed or was abandoned.
     #[error("a write of this blob did not finish")]
     Torn,
+    /// The blob is not as it was written.
+    #[error("blob {key} is damaged")]
+    Damaged {
+        /// Name of the blob.
+        key: BlobKey,
+        /// What is wrong with it.
+        source: SealError,
+    },
     /// The directory cannot be prepared.
     #[error("blob directory")]
     Directory(#[from] io::Error),
@@ -88,6 +103,7 @@ impl Classify for BlobError {
             Self::TooLarge { .. } => (Class::TooLarge, "blob_too_large"),
             Self::Full(_) => (Class::Full, "disk_full"),
             Self::Directory(error) if is_full(error) => (Class::Full, "disk_full"),
+            Self::Damaged { .. } => (Class::Broken, "blob_damaged"),
             Self::Torn | Self::Directory(_) | Self::Storage(_) => (Class::Broken, "blob_storage"),
         }
     }
@@ -98,7 +114,7 @@ impl Classify for BlobError {
 pub struct BlobInfo {
     /// Name of the blob.
     pub key: BlobKey,
-    /// Length in bytes.
+    /// Length of the content in bytes; 0 for a damaged blob whose file no content can have made.
     pub size_bytes: u64,
 }
 
@@ -106,7 +122,7 @@ pub struct BlobInfo {
 pub struct BlobStream {
     /// Length of the whole in bytes.
     pub size_bytes: u64,
-    /// The pieces, in order.
+    /// The pieces, in order, each verified; only the end of the stream says that they are all.
     pub pieces: BoxStream<'static, Result<Bytes, BlobError>>,
 }
 
@@ -114,25 +130,35 @@ pub struct BlobStream {
 #[derive(Debug, Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    seal: Seal,
+    /// None in memory.
+    dir: Option<Arc<Path>>,
+    ledger: Arc<Ledger>,
 }
 
 impl Blobs {
-    /// The blobs in `dir`, which is made when missing and belongs to them alone. What an
-    /// interrupted write left, and empty directories, are removed: call it before any writer.
+    /// The blobs in `dir`, which is made when missing and belongs to them alone; `seal` is the one
+    /// they were all written with. What an interrupted write left, and empty directories, are removed: call it before any writer.
     ///
     /// # Errors
     /// [`BlobError::Directory`] when the directory cannot be made, read or cleaned.
-    pub fn open(dir: &Path) -> Result<Self, BlobError> {
+    pub fn open(dir: &Path, seal: &Seal) -> Result<Self, BlobError> {
         std::fs::create_dir_all(dir)?;
         sync_name(dir)?;
         sweep(dir)?;
         let local = LocalFileSystem::new_with_prefix(dir)?.with_fsync(true);
-        Ok(Self { store: Arc::new(local) })
+        Ok(Self {
+            store: Arc::new(local),
+            seal: seal.clone(),
+            dir: Some(dir.into()),
+            ledger: Arc::default(),
+        })
     }
 
     /// No blobs yet, in memory, for tests.
     pub fn in_memory() -> Self {
-        Self { store: Arc::new(InMemory::new()) }
+        let (store, seal) = (Arc::new(InMemory::new()), Seal::checked());
+        Self { store, seal, dir: None, ledger: Arc::default() }
     }
 
     /// Starts a blob; several writers of one key do not disturb each other, and the last to finish
@@ -141,13 +167,15 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`] when nothing can be written.
     pub async fn begin(&self, key: &BlobKey) -> Result<BlobWriter, BlobError> {
-        Ok(BlobWriter::new(self.store.put_multipart(&path(key)).await?))
+        let upload = self.store.put_multipart(&path(key)).await?;
+        let (encoder, ledger) = (self.seal.encoder(), Arc::clone(&self.ledger));
+        Ok(BlobWriter::new(key.clone(), upload, encoder, ledger))
     }
 
     /// The whole blob, when it is at most `limit_bytes` long.
     ///
     /// # Errors
-    /// [`BlobError::Missing`], [`BlobError::TooLarge`], or a storage failure.
+    /// [`BlobError::Missing`], [`BlobError::TooLarge`], [`BlobError::Damaged`], or a storage failure.
     pub async fn get(&self, key: &BlobKey, limit_bytes: u64) -> Result<Bytes, BlobError> {
         let mut stream = self.stream(key).await?;
         let size_bytes = stream.size_bytes;
@@ -165,31 +193,81 @@ impl Blobs {
     /// read to its end as it was.
     ///
     /// # Errors
-    /// [`BlobError::Missing`], or a storage failure, also later as an item of the stream.
+    /// [`BlobError::Missing`], [`BlobError::Damaged`], or a storage failure; the last two also later
+    /// as the last item of the stream.
     pub async fn stream(&self, key: &BlobKey) -> Result<BlobStream, BlobError> {
         let found = self.store.get(&path(key)).await?;
-        let size_bytes = found.meta.size;
-        Ok(BlobStream { size_bytes, pieces: found.into_stream().map_err(BlobError::from).boxed() })
+        let size_bytes = content_size(key, &found.meta)?;
+        let sealed = found.into_stream().map_err(BlobError::from).boxed();
+        let reading = Reading { key: key.clone(), sealed, decoder: Some(self.seal.decoder()) };
+        let pieces = stream::try_unfold(reading, Reading::next).boxed();
+        Ok(BlobStream { size_bytes, pieces })
     }
 
-    /// Removes a blob; that there is none is no error.
+    /// Removes a blob, now or, while it is pinned, when the last pin goes; until then it can still
+    /// be read. That there is none is no error.
     ///
     /// # Errors
     /// [`BlobError`] when the storage fails.
     pub async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
+        if self.ledger.defer(key) {
+            return Ok(());
+        }
         match self.store.delete(&path(key)).await.map_err(BlobError::from) {
             Err(BlobError::Missing) => Ok(()),
             other => other,
         }
     }
 
-    /// Length in bytes; none when there is no such blob.
+    /// Removes a blob without waiting for a runtime: for the end of a pin.
+    fn delete_now(&self, key: &BlobKey) {
+        let gone = match self.sealed_path(key) {
+            Some(path) => std::fs::remove_file(path).map_err(BlobError::from),
+            None => match self.store.delete(&path(key)).now_or_never() {
+                Some(done) => done.map_err(BlobError::from),
+                None => Err(BlobError::Torn),
+            },
+        };
+        match gone {
+            Ok(()) | Err(BlobError::Missing) => {}
+            Err(BlobError::Directory(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            // The orphan sweep finds it.
+            Err(error) => tracing::warn!(%key, %error, "blob is not deleted"),
+        }
+    }
+
+    /// Holds back deletes while the answer lives, for somebody who reads what a snapshot of the
+    /// rows names. Take it before the snapshot. At most 65,536 deletes are held back; those beyond
+    /// are forgotten, and their blobs remain as orphans for the sweep.
+    pub fn pin(&self) -> BlobPin {
+        BlobPin::new(self.clone())
+    }
+
+    /// Where the blob lies on disk, sealed, if there is one; none in memory. The file may be linked
+    /// and read but never written.
+    pub fn sealed_path(&self, key: &BlobKey) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.join(key.as_str()))
+    }
+
+    /// The seal of what lies at [`Blobs::sealed_path`].
+    pub fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// The keys finished since the last call, by all handles. The first call says `overflowed`,
+    /// because only from then on are keys remembered. For one caller, the archiver.
+    pub fn finished(&self) -> Finished {
+        self.ledger.take_finished()
+    }
+
+    /// Length of the content in bytes; none when there is no such blob.
     ///
     /// # Errors
-    /// [`BlobError`] when the storage fails.
+    /// [`BlobError::Damaged`] when no content can have made the file; [`BlobError`] when the storage
+    /// fails.
     pub async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
         match self.store.head(&path(key)).await.map_err(BlobError::from) {
-            Ok(meta) => Ok(Some(meta.size)),
+            Ok(meta) => content_size(key, &meta).map(Some),
             Err(BlobError::Missing) => Ok(None),
             Err(error) => Err(error),
         }
@@ -200,7 +278,11 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`] when the storage fails.
     pub async fn exists(&self, key: &BlobKey) -> Result<bool, BlobError> {
-        Ok(self.size_bytes(key).await?.is_some())
+        match self.store.head(&path(key)).await.map_err(BlobError::from) {
+            Ok(_) => Ok(true),
+            Err(BlobError::Missing) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// All blobs below `within` (whole segments; all when none) in any order, in one walk and in
@@ -251,7 +333,40 @@ async fn first_after(
 /// None for a file that no key names: it is not ours.
 fn info(meta: &ObjectMeta) -> Option<BlobInfo> {
     let key = meta.location.as_ref().parse().ok()?;
-    Some(BlobInfo { key, size_bytes: meta.size })
+    Some(BlobInfo { key, size_bytes: content_size_bytes(meta.size).unwrap_or(0) })
+}
+
+fn content_size(key: &BlobKey, meta: &ObjectMeta) -> Result<u64, BlobError> {
+    let cut = || BlobError::Damaged { key: key.clone(), source: SealError::Truncated };
+    content_size_bytes(meta.size).ok_or_else(cut)
+}
+
+/// A blob between its sealed bytes and its content.
+struct Reading {
+    key: BlobKey,
+    sealed: BoxStream<'static, Result<Bytes, BlobError>>,
+    /// None after the end.
+    decoder: Option<Decoder>,
+}
+
+impl Reading {
+    /// The next piece of content that is not empty.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, BlobError> {
+        let mut content = Vec::new();
+        while content.is_empty() {
+            let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
+            let opened = match self.sealed.try_next().await? {
+                Some(sealed) => {
+                    let opened = decoder.push(&sealed, &mut content);
+                    self.decoder = Some(decoder);
+                    opened
+                }
+                None => decoder.finish(&mut content),
+            };
+            opened.map_err(|source| BlobError::Damaged { key: self.key.clone(), source })?;
+        }
+        Ok(Some((content.into(), self)))
+    }
 }
 
 fn path(key: &BlobKey) -> StorePath {

@@ -1,9 +1,12 @@
 //! Writing a blob piece by piece: nobody sees it before it is whole and on disk.
 
-use super::BlobError;
-use bytes::{Bytes, BytesMut};
+use super::ledger::Ledger;
+use super::{BlobError, BlobKey};
+use crate::engine::key::Encoder;
+use bytes::Bytes;
 use object_store::{MultipartUpload, PutPayload};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Small writes are gathered to parts of this size in bytes: what one writer holds in memory.
 const PART_BYTES: usize = 512 * 1024;
@@ -11,7 +14,7 @@ const PART_BYTES: usize = 512 * 1024;
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Length in bytes.
+    /// Length of the content in bytes.
     pub size_bytes: u64,
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
@@ -20,8 +23,12 @@ pub struct Written {
 /// A blob being written. Dropping it instead of finishing leaves nothing.
 #[derive(Debug)]
 pub struct BlobWriter {
+    key: BlobKey,
     upload: Box<dyn MultipartUpload>,
-    buffer: BytesMut,
+    encoder: Encoder,
+    ledger: Arc<Ledger>,
+    /// Sealed bytes of the next part.
+    buffer: Vec<u8>,
     digest: Sha256,
     size_bytes: u64,
     /// A part failed, or its future was dropped half-way: the content has a hole.
@@ -29,9 +36,14 @@ pub struct BlobWriter {
 }
 
 impl BlobWriter {
-    pub(super) fn new(upload: Box<dyn MultipartUpload>) -> Self {
-        let (buffer, digest) = (BytesMut::new(), Sha256::new());
-        Self { upload, buffer, digest, size_bytes: 0, torn: false }
+    pub(super) fn new(
+        key: BlobKey,
+        upload: Box<dyn MultipartUpload>,
+        encoder: Encoder,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let (buffer, digest) = (Vec::new(), Sha256::new());
+        Self { key, upload, encoder, ledger, buffer, digest, size_bytes: 0, torn: false }
     }
 
     /// Bytes taken so far.
@@ -50,16 +62,16 @@ impl BlobWriter {
         }
         self.digest.update(&bytes);
         self.size_bytes += bytes.len() as u64;
-        if self.buffer.len() + bytes.len() < PART_BYTES {
-            self.buffer.extend_from_slice(&bytes);
-            return Ok(());
+        // A future that is dropped between two pieces leaves a hole as well.
+        self.torn = true;
+        for piece in bytes.chunks(PART_BYTES) {
+            self.encoder.push(piece, &mut self.buffer);
+            if self.buffer.len() >= PART_BYTES {
+                self.part().await?;
+            }
         }
-        self.flush().await?;
-        if bytes.len() < PART_BYTES {
-            self.buffer.extend_from_slice(&bytes);
-            return Ok(());
-        }
-        self.part(bytes).await
+        self.torn = false;
+        Ok(())
     }
 
     /// Makes the blob visible under its key, in place of what was there. When this returns, content
@@ -67,27 +79,22 @@ impl BlobWriter {
     ///
     /// # Errors
     /// As [`BlobWriter::write`]; then the key is as it was before.
-    pub async fn finish(mut self) -> Result<Written, BlobError> {
+    pub async fn finish(self) -> Result<Written, BlobError> {
         if self.torn {
             return Err(BlobError::Torn);
         }
-        self.flush().await?;
-        self.upload.complete().await?;
+        let Self { encoder, mut buffer, mut upload, key, ledger, .. } = self;
+        encoder.finish(&mut buffer);
+        upload.put_part(PutPayload::from_bytes(buffer.into())).await?;
+        ledger.forget_delete(&key);
+        upload.complete().await?;
+        ledger.finish(key);
         Ok(Written { size_bytes: self.size_bytes, sha256: self.digest.finalize().into() })
     }
 
-    async fn flush(&mut self) -> Result<(), BlobError> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let bytes = self.buffer.split().freeze();
-        self.part(bytes).await
-    }
-
-    async fn part(&mut self, bytes: Bytes) -> Result<(), BlobError> {
-        self.torn = true;
-        self.upload.put_part(PutPayload::from_bytes(bytes)).await?;
-        self.torn = false;
+    async fn part(&mut self) -> Result<(), BlobError> {
+        let sealed = std::mem::take(&mut self.buffer);
+        self.upload.put_part(PutPayload::from_bytes(sealed.into())).await?;
         Ok(())
     }
 }

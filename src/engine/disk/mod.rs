@@ -14,7 +14,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use directory::Directory;
+pub use directory::{Directory, free_bytes};
 pub use memory::Memory;
 
 use std::fmt::Debug;
