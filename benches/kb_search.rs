@@ -10,6 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use faultmaven::base::{Ids, Time};
 use faultmaven::engine::db::{Db, Options, Schema, Write};
 use faultmaven::engine::embed::{Embed, EmbedError, Pool, load};
+use faultmaven::engine::key::Seal;
 use faultmaven::engine::text::{Opened, TextIndex};
 use faultmaven::search::{Document, Mode, NewChunk, Scope, Search, schema};
 use std::hint::black_box;
@@ -114,7 +115,8 @@ fn kb_search(criterion: &mut Criterion) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let options = Options::default().with_cache(256 << 20);
     let db = Db::open_in(&home.path().join("db"), options, schema(Schema::new())).expect("a store");
-    let (text, opened) = TextIndex::open(&home.path().join("text")).expect("a word index");
+    let (text, opened) =
+        TextIndex::open(&home.path().join("text"), &Seal::checked()).expect("a word index");
     let search = Search::open(&db, text.clone(), opened).expect("search");
     let start = Instant::now();
     runtime.block_on(fill(&db, &search));

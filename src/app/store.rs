@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Purpose of the seal of blobs.
 pub(super) const BLOB_PURPOSE: &str = "blobs";
+/// Purpose of the seal of the word index.
+const TEXT_PURPOSE: &str = "text";
 
 /// A store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -288,7 +290,7 @@ pub(super) fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Store, O
     let (db, consumers) = open_db(&entered, config, clock)?;
     let Entered { dir, format, keys, lock } = entered;
     let blobs = Blobs::open(&dir.blobs(), &seal(keys.as_ref(), BLOB_PURPOSE))?;
-    let (text, opened) = TextIndex::open(&dir.text())?;
+    let (text, opened) = TextIndex::open(&dir.text(), &seal(keys.as_ref(), TEXT_PURPOSE))?;
     let search = Search::open(&db, text, opened)?;
     let passages = search.ready().passages;
     if opened.rebuilt && passages > 0 {

@@ -73,6 +73,10 @@ impl Search {
     /// Indexes until `halted` says so; failures are logged once, shown by [`Search::ready`] and
     /// tried again after a pause.
     pub async fn run(self, db: Db, mut halted: watch::Receiver<bool>) {
+        let text = self.inner.text.clone();
+        if let Err(error) = blocking(move || Ok(text.verify()?)).await {
+            tracing::error!(%error, "the word index cannot be verified");
+        }
         let mut pause = PAUSE_FIRST;
         let mut resting = true;
         while !*halted.borrow() {
@@ -175,6 +179,9 @@ impl Search {
     /// One step; answers whether there was something to do.
     async fn step(&self, db: &Db) -> Result<bool, SearchError> {
         let _turn = self.inner.turn.lock().await;
+        if self.inner.text.is_damaged() {
+            self.inner.rebuild.store(true, Memory::SeqCst);
+        }
         let done = if self.inner.rebuild.load(Memory::SeqCst) {
             self.rebuild(db).await?;
             true

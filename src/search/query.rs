@@ -11,6 +11,7 @@ use super::model::Model;
 use super::tables::{ChunkRow, DocumentKey, DocumentRow, Ordinal, OutboxRow};
 use crate::base::id::ChunkId;
 use crate::engine::db::{Span, View, key};
+use crate::engine::text::TextError;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -191,7 +192,11 @@ impl Search {
         };
         let lexical: Vec<(u32, f32)> = match asked.mode {
             Mode::Hybrid | Mode::Lexical => {
-                let hits = self.inner.text.search(&asked.text, depth, allowed)?;
+                let hits = self.inner.text.search(&asked.text, depth, allowed);
+                if matches!(hits, Err(TextError::Damaged)) {
+                    self.reindex();
+                }
+                let hits = hits?;
                 hits.iter().map(|hit| (hit.ordinal, hit.score)).collect()
             }
             Mode::Dense | Mode::Sparse => Vec::new(),

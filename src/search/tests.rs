@@ -6,6 +6,7 @@ use super::*;
 use crate::base::Classify;
 use crate::engine::db::{Options, Schema, Span};
 use crate::engine::embed::EmbedError;
+use crate::engine::key::Seal;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -68,7 +69,7 @@ impl Desk {
 
     fn at(dir: &Path) -> Self {
         let db = Db::open_in(&dir.join("db"), Options::default(), schema(Schema::new())).unwrap();
-        let (text, opened) = TextIndex::open(&dir.join("text")).unwrap();
+        let (text, opened) = TextIndex::open(&dir.join("text"), &Seal::checked()).unwrap();
         let search = Search::open(&db, text, opened).unwrap();
         Self { db, search, ids: Ids::seeded(1), embedded: Arc::default() }
     }
@@ -422,7 +423,7 @@ async fn a_crash_at_any_point_loses_nothing_and_embeds_nothing_twice() {
     desk.sound();
     drop(desk);
     // The word index is of another time than the store.
-    let (text, _) = TextIndex::open(&dir.path().join("text")).unwrap();
+    let (text, _) = TextIndex::open(&dir.path().join("text"), &Seal::checked()).unwrap();
     text.apply(&[], 1_000).unwrap();
     text.rest().unwrap();
     drop(text);

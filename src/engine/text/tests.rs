@@ -1,12 +1,14 @@
 //! What is found, who may find it, and what survives.
 
 use super::query::QUERY_BYTES_MAX;
-use super::{ANALYSER, Change, Fields, Opened, TextHit, TextIndex};
+use super::{ANALYSER, Change, Fields, Opened, TextError, TextHit, TextIndex};
+use crate::engine::key::{KeyRing, MasterKey, Seal};
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert};
 use proptest::proptest;
 use roaring::RoaringBitmap;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use tantivy::collector::TopDocs;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::{IndexRecordOption, Schema, TEXT};
@@ -204,47 +206,60 @@ fn a_query_longer_than_the_limit_is_cut() {
     check(&index, &query, &[1]);
 }
 
-fn open(dir: &Path) -> (TextIndex, Opened) {
-    TextIndex::open(dir).unwrap()
+fn keyed() -> Seal {
+    KeyRing::create(&MasterKey::generate()).unwrap().1.seal("text")
+}
+
+/// Of a plain and of an encrypted store.
+fn seals() -> [Seal; 2] {
+    [Seal::checked(), keyed()]
+}
+
+fn open(dir: &Path, seal: &Seal) -> (TextIndex, Opened) {
+    TextIndex::open(dir, seal).unwrap()
 }
 
 const EMPTY: Opened = Opened { applied: None, rebuilt: true };
 
 #[test]
 fn the_applied_sequence_survives_with_what_it_covers() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("text");
-    let (index, opened) = open(&dir);
-    assert_eq!(opened, EMPTY);
-    index.apply(&[put(1, "", "alpha")], 41).unwrap();
-    index.apply(&[], 42).unwrap();
-    drop(index);
-    let (index, opened) = open(&dir);
-    assert_eq!(opened, Opened { applied: Some(42), rebuilt: false });
-    check(&index, "alpha", &[1]);
-    index.clear().unwrap();
-    drop(index);
-    assert_eq!(open(&dir).1, Opened { applied: None, rebuilt: false });
+    for seal in seals() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("text");
+        let (index, opened) = open(&dir, &seal);
+        assert_eq!(opened, EMPTY);
+        index.apply(&[put(1, "", "alpha")], 41).unwrap();
+        index.apply(&[], 42).unwrap();
+        drop(index);
+        let (index, opened) = open(&dir, &seal);
+        assert_eq!(opened, Opened { applied: Some(42), rebuilt: false });
+        check(&index, "alpha", &[1]);
+        index.clear().unwrap();
+        drop(index);
+        assert_eq!(open(&dir, &seal).1, Opened { applied: None, rebuilt: false });
+    }
 }
 
 #[test]
 fn a_crash_after_a_batch_keeps_it_and_loses_only_what_was_not_applied() {
-    let home = tempfile::tempdir().unwrap();
-    let (dir, copy) = (home.path().join("text"), home.path().join("copy"));
-    let (index, _) = open(&dir);
-    index.apply(&[put(1, "", "alpha")], 7).unwrap();
-    // What the disk would hold if the process died here, half-way into the next batch.
-    {
-        let mut guard = index.inner.writer.lock().unwrap();
-        let writer = guard.as_mut().unwrap();
-        writer.delete_all_documents().unwrap();
+    for seal in seals() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, copy) = (home.path().join("text"), home.path().join("copy"));
+        let (index, _) = open(&dir, &seal);
+        index.apply(&[put(1, "", "alpha")], 7).unwrap();
+        // What the disk would hold if the process died here, half-way into the next batch.
+        {
+            let mut guard = index.inner.writer.lock().unwrap();
+            let writer = guard.as_mut().unwrap();
+            writer.delete_all_documents().unwrap();
+        }
+        copy_dir(&dir, &copy);
+        let (index, opened) = open(&copy, &seal);
+        assert_eq!(opened, Opened { applied: Some(7), rebuilt: false });
+        check(&index, "alpha", &[1]);
+        index.apply(&[put(2, "", "alpha")], 8).unwrap();
+        check(&index, "alpha", &[1, 2]);
     }
-    copy_dir(&dir, &copy);
-    let (index, opened) = open(&copy);
-    assert_eq!(opened, Opened { applied: Some(7), rebuilt: false });
-    check(&index, "alpha", &[1]);
-    index.apply(&[put(2, "", "alpha")], 8).unwrap();
-    check(&index, "alpha", &[1, 2]);
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -255,34 +270,238 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// An index of two segments with deletions, closed.
+fn built(dir: &Path, seal: &Seal) {
+    let (index, _) = open(dir, seal);
+    index
+        .apply(&[put(1, "title", "alpha beta"), put(2, "", "alpha"), put(3, "", "alpha")], 6)
+        .unwrap();
+    index.apply(&[Change::Delete { ordinal: 3 }, put(4, "", "gamma delta")], 7).unwrap();
+    index.rest().unwrap();
+}
+
+fn names(dir: &Path) -> Vec<std::ffi::OsString> {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| !name.to_string_lossy().ends_with(".lock")).collect()
+}
+
+/// Answers whether it starts empty; if not, it answers as if nothing had happened.
+fn is_rebuilt(dir: &Path, seal: &Seal) -> bool {
+    let (index, opened) = open(dir, seal);
+    if opened.rebuilt {
+        assert_eq!(opened, EMPTY);
+        check(&index, "alpha", &[]);
+    } else {
+        assert_eq!(opened.applied, Some(7));
+        check(&index, "alpha", &[2, 1]);
+        check(&index, "title", &[1]);
+        check(&index, "\"gamma delta\"", &[4]);
+        assert_eq!(index.len(), 3);
+    }
+    opened.rebuilt
+}
+
 #[test]
 fn any_damaged_file_makes_the_index_start_empty_and_usable() {
-    let home = tempfile::tempdir().unwrap();
-    let whole = home.path().join("whole");
-    let (index, _) = open(&whole);
-    index.apply(&[put(1, "title", "alpha beta"), put(2, "", "alpha")], 7).unwrap();
-    index.rest().unwrap();
-    drop(index);
-    let names: Vec<_> = fs::read_dir(&whole).unwrap().map(|e| e.unwrap().file_name()).collect();
-    let mut damaged = 0;
-    for name in names.iter().filter(|name| !name.to_string_lossy().ends_with(".lock")) {
-        for (kind, damage) in [damage_flip, damage_cut, damage_remove].iter().enumerate() {
-            let copy = home.path().join(format!("{}{kind}", name.to_string_lossy()));
-            copy_dir(&whole, &copy);
-            damage(&copy.join(name));
-            let (index, opened) = open(&copy);
-            if opened.rebuilt {
-                damaged += 1;
-                assert_eq!(opened, EMPTY);
-                check(&index, "alpha", &[]);
-            } else {
-                check(&index, "alpha", &[2, 1]);
+    for seal in seals() {
+        let home = tempfile::tempdir().unwrap();
+        let whole = home.path().join("whole");
+        built(&whole, &seal);
+        let names = names(&whole);
+        let mut damaged = 0;
+        for name in &names {
+            for (kind, damage) in [damage_flip, damage_cut, damage_remove].iter().enumerate() {
+                let copy = home.path().join(format!("{}{kind}", name.to_string_lossy()));
+                copy_dir(&whole, &copy);
+                damage(&copy.join(name));
+                damaged += usize::from(is_rebuilt(&copy, &seal));
+                let (index, _) = open(&copy, &seal);
+                index.apply(&[put(9, "", "alpha again")], 8).unwrap();
+                assert!(ordinals(&index, "alpha", 10, &all()).contains(&9));
             }
-            index.apply(&[put(9, "", "alpha again")], 8).unwrap();
-            assert!(ordinals(&index, "alpha", 10, &all()).contains(&9));
+        }
+        assert!(damaged >= 2 * names.len(), "{damaged} of {}", names.len());
+    }
+}
+
+#[test]
+fn no_flipped_bit_makes_a_wrong_answer() {
+    for seal in seals() {
+        let home = tempfile::tempdir().unwrap();
+        let (whole, copy) = (home.path().join("whole"), home.path().join("copy"));
+        built(&whole, &seal);
+        let (mut flips, mut rebuilt) = (0, 0);
+        for name in names(&whole) {
+            let bytes = fs::read(whole.join(&name)).unwrap();
+            let bits = bytes.len() * 8;
+            for bit in (0..bits).step_by((bits / 50).max(1) | 1) {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                copy_dir(&whole, &copy);
+                fs::write(copy.join(&name), flipped).unwrap();
+                flips += 1;
+                rebuilt += usize::from(is_rebuilt(&copy, &seal));
+                fs::remove_dir_all(&copy).unwrap();
+            }
+        }
+        assert!(rebuilt > flips / 2, "{rebuilt} of {flips}");
+        if seal.is_keyed() {
+            assert_eq!(rebuilt, flips, "every bit is under a tag");
         }
     }
-    assert!(damaged >= names.len(), "{damaged} of {}", names.len());
+}
+
+/// Terms are stored in a form that hides them from a search for text, but not from a compressor: a
+/// file in which there is nothing to compress says nothing.
+#[test]
+fn words_are_in_no_file_of_an_encrypted_index() {
+    let all_files = |seal: &Seal| {
+        let home = tempfile::tempdir().unwrap();
+        let (index, _) = open(home.path(), seal);
+        let words: Vec<_> = (0..3000).map(|n| put(n, "", &format!("zanzibar{n} common"))).collect();
+        for (batch, sequence) in words.chunks(500).zip(1..) {
+            index.apply(batch, sequence).unwrap();
+        }
+        check(&index, "zanzibar299", &[299]);
+        let read = || names(home.path()).into_iter().map(|name| fs::read(home.path().join(name)));
+        let mut files: Vec<Vec<u8>> = read().map(Result::unwrap).collect();
+        index.rest().unwrap();
+        files.extend(read().map(Result::unwrap));
+        assert_eq!(index.len(), 3000);
+        files
+    };
+    let shows = |files: &[Vec<u8>], word: &[u8]| {
+        files.iter().any(|bytes| bytes.windows(word.len()).any(|window| window == word))
+    };
+    let compressible = |files: &[Vec<u8>]| {
+        let large = files.iter().filter(|bytes| bytes.len() > 2000);
+        let compressed = |bytes: &Vec<u8>| zstd::encode_all(&bytes[..], 3).unwrap().len();
+        large.filter(|bytes| compressed(bytes) < bytes.len()).count()
+    };
+    let [plain, sealed] = seals().map(|seal| all_files(&seal));
+    assert!(shows(&plain, ANALYSER.as_bytes()));
+    assert!(compressible(&plain) > 0);
+    for word in ["zanzibar", "common", "ordinal", ANALYSER, "segments"] {
+        assert!(!shows(&sealed, word.as_bytes()), "{word}");
+    }
+    assert_eq!(compressible(&sealed), 0);
+}
+
+#[test]
+fn an_index_of_another_key_or_of_none_is_replaced() {
+    let [checked, one] = seals();
+    for (first, second) in [(&one, &keyed()), (&one, &checked), (&checked, &one)] {
+        let home = tempfile::tempdir().unwrap();
+        built(home.path(), first);
+        let (index, opened) = open(home.path(), second);
+        assert_eq!(opened, EMPTY);
+        index.apply(&[put(5, "", "alpha")], 8).unwrap();
+        check(&index, "alpha", &[5]);
+        drop(index);
+        assert_eq!(open(home.path(), second).1.applied, Some(8));
+    }
+}
+
+/// Changes the middle byte without a new file.
+fn damage_in_place(path: &Path) {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let middle = file.metadata().unwrap().len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, middle).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], middle).unwrap();
+}
+
+/// Texts of few words that each stand in many texts: the lists of their places take several chunks.
+fn dense() -> Vec<Change> {
+    let words = |n: u32| (0..20).map(move |k| format!("beta{} ", (n * 7 + k * k * 31) % 500));
+    (0..20_000).map(|n| put(n, "", &words(n).collect::<String>())).collect()
+}
+
+fn with_extension(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let paths = names(dir).into_iter().map(|name| dir.join(name));
+    paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+}
+
+#[test]
+fn what_opening_left_unverified_is_verified_later_and_mended_by_a_new_beginning() {
+    for seal in seals() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path();
+        // Large enough that opening need not read the middle of a file.
+        let (index, _) = open(dir, &seal);
+        index.apply(&dense(), 7).unwrap();
+        index.rest().unwrap();
+        drop(index);
+        let (index, opened) = TextIndex::open_and_verify(dir, &seal, 0).unwrap();
+        assert_eq!(opened.applied, Some(7));
+        assert!(index.verify().unwrap());
+        assert!(index.verify().unwrap(), "nothing is left to do");
+        drop(index);
+        for path in with_extension(dir, "idx") {
+            damage_in_place(&path);
+        }
+        let (index, opened) = TextIndex::open_and_verify(dir, &seal, 0).unwrap();
+        assert_eq!(opened.applied, Some(7));
+        assert!(!index.verify().unwrap());
+        assert!(index.is_damaged());
+        let refused = index.search("alpha", 10, &all());
+        assert!(matches!(refused, Err(TextError::Damaged)), "{refused:?}");
+        assert!(index.apply(&[put(8, "", "alpha")], 8).is_err());
+        index.clear().unwrap();
+        assert!(!index.is_damaged());
+        index.apply(&[put(9, "", "alpha")], 9).unwrap();
+        check(&index, "alpha", &[9]);
+        index.rest().unwrap();
+        drop(index);
+        assert_eq!(open(dir, &seal).1, Opened { applied: Some(9), rebuilt: false });
+    }
+}
+
+#[test]
+fn damage_under_an_open_encrypted_index_is_an_error_until_it_is_cleared() {
+    let home = tempfile::tempdir().unwrap();
+    let (index, _) = open(home.path(), &keyed());
+    index.apply(&dense(), 1).unwrap();
+    index.rest().unwrap();
+    let large = |path: &PathBuf| fs::metadata(path).unwrap().len() > 3 * 65_536;
+    let paths: Vec<_> = with_extension(home.path(), "idx").into_iter().filter(large).collect();
+    assert!(!paths.is_empty());
+    for path in &paths {
+        damage_in_place(path);
+    }
+    let answers = (0..500).map(|n| index.search(&format!("beta{n}"), 1, &all()));
+    let refused = answers.filter(|answer| matches!(answer, Err(TextError::Damaged))).count();
+    assert!(refused > 0);
+    assert!(index.is_damaged());
+    index.clear().unwrap();
+    index.apply(&[put(7, "", "beta7")], 2).unwrap();
+    check(&index, "beta7", &[7]);
+    index.rest().unwrap();
+}
+
+#[test]
+fn a_large_encrypted_index_answers_as_a_plain_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (sealed, _) = open(home.path(), &keyed());
+    let plain = TextIndex::in_memory().unwrap();
+    for batch in 0..8u32 {
+        let texts: Vec<_> = (batch * 2000..batch * 2000 + 2000)
+            .map(|n| put(n, &format!("t{}", n % 7), &format!("alpha w{} x{n} w{}", n % 97, n % 89)))
+            .collect();
+        sealed.apply(&texts, u64::from(batch)).unwrap();
+        plain.apply(&texts, u64::from(batch)).unwrap();
+    }
+    for index in [&sealed, &plain] {
+        index.rest().unwrap();
+    }
+    for query in ["alpha w3", "w5 w11 x777", "\"w1 x1\"", "t3 w88", "x15999", "nothing"] {
+        let (found, expected) = (sealed.search(query, 50, &all()), plain.search(query, 50, &all()));
+        assert_eq!(
+            found.unwrap().iter().map(|hit| hit.ordinal).collect::<Vec<_>>(),
+            expected.unwrap().iter().map(|hit| hit.ordinal).collect::<Vec<_>>(),
+            "{query}"
+        );
+    }
 }
 
 fn damage_flip(path: &Path) {
@@ -308,7 +527,7 @@ fn an_index_of_other_rules_is_replaced() {
     let mut schema = Schema::builder();
     schema.add_text_field("body", TEXT);
     Index::create_in_dir(home.path(), schema.build()).unwrap();
-    let (index, opened) = open(home.path());
+    let (index, opened) = open(home.path(), &Seal::checked());
     assert_eq!(opened, EMPTY);
     index.apply(&[put(1, "", "alpha")], 1).unwrap();
     check(&index, "alpha", &[1]);
@@ -319,7 +538,9 @@ fn a_directory_that_cannot_be_made_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     fs::write(&file, "x").unwrap();
-    assert!(TextIndex::open(&file.join("text")).is_err());
+    for seal in seals() {
+        assert!(TextIndex::open(&file.join("text"), &seal).is_err());
+    }
 }
 
 #[test]
