@@ -27,7 +27,8 @@ use std::path::{Path, PathBuf};
 pub(super) const FORMAT: u32 = 2;
 /// The database of format 1.
 const DATABASE_1: &str = "store.redb";
-/// Everything in the directory that belongs to the store's content, of any format.
+/// Everything in the directory that is one store's content, of any format. The archive and the
+/// backups are not: they keep the history of every store there was, by its id.
 pub(super) const CONTENT: [&str; 8] =
     ["format.json", "keyring.json", DATABASE_1, "db", "blobs", "text", "archive", "consumers.json"];
 

@@ -24,6 +24,7 @@ mod router;
 mod run;
 mod schedule;
 mod serve;
+mod starting;
 mod store;
 mod swap;
 mod terminal;
@@ -33,6 +34,7 @@ pub use config::{
     Registration, Resolved, Search, Secret, Uploads,
 };
 pub use master_key::MasterKeyError;
+pub use migrate::MigrateError;
 pub use run::main;
 pub use serve::{ServeError, Server};
 pub use store::{OpenError, schema};

@@ -4,9 +4,11 @@ use super::changes::Feed;
 use super::config::{Config, Registration};
 use super::data_dir::{DataDir, Lock};
 use super::maintenance::Maintenance;
+use super::migrate::{self, MigrateError, Progress};
 use super::operator::{NewAdmin, Operator};
 use super::router::{Parts, methods, open_when_full};
 use super::schedule;
+use super::starting::Starting;
 use super::store::{self, OpenError, Store};
 use crate::base::{Actor, Clock, Ids};
 use crate::engine::db::Db;
@@ -32,6 +34,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+/// Name of a migration among the components of a server that starts.
+const MIGRATION: &str = "migration";
 /// Open connections per worker thread.
 const CONNECTIONS_MAX: usize = 10_000;
 /// A client must send its request head within this time.
@@ -61,6 +65,9 @@ pub enum ServeError {
     /// Interrupted jobs cannot be returned to the queue.
     #[error(transparent)]
     Jobs(#[from] JobsError),
+    /// The store of an earlier version cannot be brought to this one's format.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// Something of the operating system failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -96,7 +103,7 @@ impl Server {
         let address = listener.local_addr()?;
         // Named first, so that it goes last should a step below fail.
         let Store { lock, db, blobs, search, format, consumers, .. } =
-            store::open(config, &clock, &ids)?;
+            open(config, &clock, &ids, &listener).await?;
         let sign_in = sign_in(config, address, &ids)?;
         let readiness = Readiness::new();
         readiness.set("search", State::Ok, "opened");
@@ -233,6 +240,41 @@ impl Server {
         }
         forget_operator(&self.dir);
     }
+}
+
+/// Opens the store; one of an earlier version is brought to this one's format first, while probes
+/// hear how far that is.
+async fn open(
+    config: &Config,
+    clock: &Clock,
+    ids: &Ids,
+    listener: &TcpListener,
+) -> Result<Store, ServeError> {
+    match store::open(config, clock, ids) {
+        Err(OpenError::Older { .. }) => {}
+        opened => return Ok(opened?),
+    }
+    let readiness = Readiness::new();
+    readiness.register(MIGRATION, true);
+    let starting = Starting::begin(listener, &readiness)?;
+    tracing::info!("the store was made by an earlier version and is brought to this one's format");
+    let tell = Arc::new(move |progress: Progress| {
+        readiness.set(MIGRATION, State::Starting, progress.to_string());
+    });
+    let migrated = migrate::run(config, clock, ids, tell).await;
+    starting.end().await;
+    if let Some(done) = migrated? {
+        let before = done.before.unwrap_or_default();
+        tracing::info!(
+            from = done.from,
+            to = done.to,
+            entries = done.entries,
+            files = done.blobs,
+            before = %before.display(),
+            "the store was migrated; the old one is kept"
+        );
+    }
+    Ok(store::open(config, clock, ids)?)
 }
 
 fn forget_operator(dir: &DataDir) {

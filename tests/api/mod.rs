@@ -1,5 +1,6 @@
 //! The HTTP contract, driven over a real socket against the real server.
 
+mod admin;
 mod auth;
 mod bad_input;
 mod cases;
@@ -7,5 +8,6 @@ mod files;
 mod jobs;
 mod knowledge;
 mod meta;
+mod migrate;
 mod reports;
 mod world;
