@@ -166,14 +166,19 @@ fn changes_are_told_as_they_are_made_and_resume_where_a_reader_stopped() {
 
 #[test]
 fn consumers_are_bounded_and_a_shortened_log_says_where_it_begins() {
-    let world = World::new();
+    let world = World::with(|config| config.search.model = "none".into());
     let root = world.admin("root");
     let now = root.get("/admin/storage").expect(200)["sequence"].as_u64().unwrap();
     for n in 0..16 {
         root.put(&format!("/admin/changes/c{n}"), &json!({ "sequence": now })).expect(200);
     }
     root.put("/admin/changes/c16", &json!({ "sequence": now })).refused(409, "consumers_max");
-    // Nobody needs what came before; a restart reads no log that is not needed.
+    // The log is shortened by whole segments, of which this fills some.
+    let page = "Restart the worker, then look at the pool.\n\n".repeat(12_000);
+    for n in 0..8 {
+        let document = json!({ "title": format!("page {n}"), "content": page });
+        root.post("/knowledge/documents", &document).expect(201);
+    }
     let world = world.restart();
     let root = world.sign_in("root");
     let gone = root.send("GET", "/admin/changes", &[("Last-Event-ID", "0")], b"");

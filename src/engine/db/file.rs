@@ -9,6 +9,7 @@ use crate::engine::disk::Disk;
 use crate::engine::key::Keys;
 use redb::{Durability, ReadableDatabase, Table, TableDefinition};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The store file's name.
@@ -62,16 +63,10 @@ impl StoreFile {
         let (pages, health) = Pages::open(disk, name, xts).map_err(DbError::full_or_io)?;
         let mut builder = redb::Database::builder();
         builder.set_cache_size(cache_bytes);
-        let opened = builder.create_with_backend(pages);
-        let mut db = opened.map_err(|error| damaged_or(name, &health, error.into()))?;
-        health.be_strict();
-        if health.doubtful() > 0 {
-            // Pages that redb read while it chose a state were not as written: it may have fallen
-            // back, or not noticed. Every page it can reach is verified now.
-            tracing::warn!(name, "the store file is being verified after doubtful pages");
-            let whole = db.check_integrity();
-            whole.map_err(|error| damaged_or(name, &health, error.into()))?;
-        }
+        // A damaged header can lead redb to what it holds impossible: a panic there is damage too.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(pages)));
+        let opened = opened.map_err(|_| DbError::Damaged(format!("{name}: its header is damaged")));
+        let db = opened?.map_err(|error| damaged_or(name, &health, error.into()))?;
         Ok(Self { db, health })
     }
 
@@ -129,9 +124,11 @@ impl StoreFile {
     }
 }
 
+type BytesTable<'tx> = Table<'tx, &'static [u8], &'static [u8]>;
+
 /// Applies the changes of one record; answers by how many bytes what is stored grew.
 pub(super) fn apply(tx: &redb::WriteTransaction, body: &[u8]) -> Result<i64, DbError> {
-    let mut open: Option<(&str, Table<'_, &'static [u8], &'static [u8]>)> = None;
+    let mut open: Option<(&str, BytesTable<'_>)> = None;
     let mut grown = 0;
     record::each(body, |name, key, value| {
         if open.as_ref().is_none_or(|(opened, _)| *opened != name) {
@@ -149,7 +146,7 @@ pub(super) fn apply(tx: &redb::WriteTransaction, body: &[u8]) -> Result<i64, DbE
 
 /// Stores or deletes one value; answers by how many bytes what is stored grew.
 pub(super) fn change(
-    table: &mut Table<'_, &'static [u8], &'static [u8]>,
+    table: &mut BytesTable<'_>,
     key: &[u8],
     value: Option<&[u8]>,
 ) -> Result<i64, DbError> {

@@ -430,7 +430,11 @@ impl Segment {
 
     /// The sequence of a whole record behind one that is not: damage, not a crash.
     fn whole_record_after(&self, end: u64) -> Result<Option<u64>, DbError> {
-        let mut rest = vec![0; self.size_bytes.saturating_sub(end) as usize];
+        // Where the last record fills a segment, what aligns the next one lies behind its end.
+        if end >= self.size_bytes {
+            return Ok(None);
+        }
+        let mut rest = vec![0; (self.size_bytes - end) as usize];
         self.file.read_exact_at(&mut rest, end).map_err(DbError::io)?;
         let magic = RECORD_MAGIC.to_le_bytes();
         for at in (ALIGN_BYTES..).step_by(ALIGN_BYTES as usize) {

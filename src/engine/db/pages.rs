@@ -17,7 +17,7 @@ use redb::StorageBackend;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Bytes of a page, redb's and ours.
@@ -32,13 +32,8 @@ pub(super) const RESERVE: &str = "reserve";
 /// What the pages' user may ask while redb owns them.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// Reads of damaged pages are refused; off while redb opens, because it decides by its own
-    /// checksums which of two states is whole.
-    strict: AtomicBool,
     /// Redb was told of a failure and refuses everything from then on.
     failed: AtomicBool,
-    /// Damaged pages seen while not strict.
-    doubtful: AtomicU64,
     /// The first failure.
     cause: Mutex<Option<Failure>>,
 }
@@ -68,16 +63,8 @@ impl From<Failure> for DbError {
 }
 
 impl Health {
-    pub(super) fn be_strict(&self) {
-        self.strict.store(true, Ordering::SeqCst);
-    }
-
     pub(super) fn failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn doubtful(&self) -> u64 {
-        self.doubtful.load(Ordering::SeqCst)
     }
 
     /// The first failure, once there is one.
@@ -172,11 +159,8 @@ impl Pages {
             if page == 0 || sums.get(page as usize) == Some(&checksum(page, bytes)) {
                 continue;
             }
-            if self.health.strict.load(Ordering::Relaxed) {
-                let what = format!("page {page} of {} is damaged", self.name);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-            }
-            self.health.doubtful.fetch_add(1, Ordering::Relaxed);
+            let what = format!("page {page} of {} is damaged", self.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         drop(sums);
         if let Some(xts) = &self.xts {

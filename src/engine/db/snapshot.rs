@@ -8,6 +8,9 @@ use redb::{TableDefinition, TableHandle};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
+/// Shown keys and values until it breaks.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// Every table and index as one commit left them, however long it is looked at.
 pub struct Snapshot {
     /// Number of the commit.
@@ -44,7 +47,7 @@ impl Snapshot {
         &self,
         table: &str,
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), DbError> {
         let definition = TableDefinition::<&'static [u8], &'static [u8]>::new(table);
         let open = self.tx.open_table(definition)?;

@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// bounds the latency of the first of them.
 const BATCH_MAX: usize = 256;
 
-/// Between two attempts to open a store file anew that redb gave up.
+/// Between two attempts to open a store file anew that a full disk made redb give up. A damaged
+/// page waits for nothing: every other page could not be read meanwhile.
 const HEAL_EVERY: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
@@ -221,7 +222,8 @@ impl Writer {
             self.poison(cause.clone());
             return Err(DbError::Poisoned(cause));
         }
-        if self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY) {
+        let full = matches!(failure, Failure::Full);
+        if full && self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY) {
             return Err(failure.into());
         }
         self.healed = Some(Instant::now());

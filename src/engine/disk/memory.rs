@@ -17,6 +17,18 @@ impl Memory {
         Self::default()
     }
 
+    /// A copy of all files as they are now: what a crash would leave.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let copy = |content: &Content| {
+            let bytes = content.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+            Arc::new(Content(RwLock::new(bytes)))
+        };
+        let files = self.files();
+        let copied = files.iter().map(|(name, content)| (name.clone(), copy(content)));
+        Self { files: Arc::new(Mutex::new(copied.collect())) }
+    }
+
     fn files(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Content>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
