@@ -173,7 +173,10 @@ fn consumers_are_bounded_and_a_shortened_log_says_where_it_begins() {
         root.put(&format!("/admin/changes/c{n}"), &json!({ "sequence": now })).expect(200);
     }
     root.put("/admin/changes/c16", &json!({ "sequence": now })).refused(409, "consumers_max");
-    // The log is shortened by whole segments, of which this fills some.
+    for n in 0..16 {
+        root.delete(&format!("/admin/changes/c{n}")).expect(204);
+    }
+    // Nobody holds the log now. It is shortened by whole segments, of which this fills some.
     let page = "Restart the worker, then look at the pool.\n\n".repeat(12_000);
     for n in 0..8 {
         let document = json!({ "title": format!("page {n}"), "content": page });

@@ -11,3 +11,5 @@ mod meta;
 mod migrate;
 mod reports;
 mod world;
+
+pub(crate) use migrate::format_1;
