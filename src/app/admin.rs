@@ -24,7 +24,7 @@ pub(super) fn routes(config: &mut actix_web::web::ServiceConfig) {
 #[get("/admin/storage")]
 async fn show_storage(ctx: Ctx, maintenance: Data<Maintenance>) -> Answer {
     ctx.require(Role::Admin)?;
-    web::json(StatusCode::OK, &maintenance.storage(&ctx.db)?)
+    web::json(StatusCode::OK, &maintenance.storage(&ctx.db, ctx.now)?)
 }
 
 /// Verifies everything: rows, indexes, chunks, blobs and their hashes, the audit chain. Answers

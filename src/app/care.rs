@@ -1,27 +1,32 @@
 //! The commands that take care of a store: make, check, compact, migrate, re-key, back up, restore.
 //! On a closed store they work directly; while a server holds it they go through the server.
 
+use super::backups::{StoreParts, archive_of, shelf_of};
 use super::cli::{Backup, Format, Key};
-use super::config::{Config, Resolved};
+use super::config::Config;
 use super::data_dir::{DataDir, Found};
 use super::maintenance::{
     Checked, CompactedBody, Rotated, check_rooms, data_keys, is_inside, rotate, write_key,
 };
 use super::master_key::{self, Sourced};
 use super::migrate::{self, Migrated, Progress};
-use super::operator::{self, AS_LONG_AS_IT_TAKES, NewKey};
+use super::operator::{self, AS_LONG_AS_IT_TAKES, MadeBackup, NewBackup, NewKey};
 use super::run::runtime;
-use super::store::{self, OpenError};
+use super::store::{self, BLOB_PURPOSE, OpenError};
+use super::swap;
 use super::terminal::{note, say, say_json};
-use crate::base::{Clock, Ids};
+use crate::backup::{self, Manifest, Target, Tell, Unlock, quiet};
+use crate::base::{Clock, Ids, Time};
 use crate::engine::key::MasterKey;
 use crate::ops::audit;
 use serde::Serialize;
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 fn said(error: impl std::fmt::Display) -> String {
     error.to_string()
@@ -155,7 +160,7 @@ fn key_status(config: &Config, format: Format) -> Result<(), String> {
     struct Status {
         encrypted: bool,
         data_keys: usize,
-        newest_data_key_at: Option<crate::base::Time>,
+        newest_data_key_at: Option<Time>,
         master_key_from: Option<String>,
         opens: bool,
     }
@@ -291,7 +296,193 @@ pub(super) fn migrate(config: &Config, dry_run: bool, format: Format) -> Result<
 }
 
 /// Makes, verifies, lists and restores backups.
-pub(super) fn backup(command: Backup, resolved: &Resolved) -> Result<(), String> {
-    let _ = (command, resolved);
-    Err("not yet".into())
+pub(super) fn backup(command: Backup, config: &Config) -> Result<(), String> {
+    match command {
+        Backup::Create { output, format } => create_backup(config, output, format),
+        Backup::Verify { file, output } => verify_backup(config, &file, output.format),
+        Backup::List { output } => list_backups(config, output.format),
+        Backup::Restore { file, at, output } => restore_backup(config, &file, at, output.format),
+    }
+}
+
+/// Megabytes a second, for people.
+fn speed(bytes: u64, begun: Instant) -> String {
+    let seconds = begun.elapsed().as_secs_f64().max(1e-3);
+    format!("{:.1} s, {:.0} MB/s", seconds, bytes as f64 / 1e6 / seconds)
+}
+
+/// Shows progress on a terminal and nowhere else.
+fn shown() -> Tell {
+    if !std::io::stderr().is_terminal() {
+        return quiet();
+    }
+    Arc::new(|progress| {
+        note(format!("{}: {} MB", progress.stage.as_str(), progress.bytes / 1_000_000));
+        ControlFlow::Continue(())
+    })
+}
+
+fn create_backup(config: &Config, output: Option<PathBuf>, format: Format) -> Result<(), String> {
+    let dir = existing(config)?;
+    let begun = Instant::now();
+    let output = output.map(std::path::absolute).transpose().map_err(said)?;
+    let (clock, ids) = (Clock::system(), Ids::system());
+    let made = match store::open(config, &clock, &ids) {
+        Ok(store) => {
+            let parts = StoreParts {
+                dir: &dir,
+                format: &store.format,
+                keys: store.keys.as_ref(),
+                db: &store.db,
+                blobs: &store.blobs,
+            };
+            let backups = parts.backups(config).map_err(said)?;
+            let (now, tell) = (clock.now(), shown());
+            let made = operator::make_backup(&backups, &store.db, output, now, &ids, &tell);
+            runtime()?.block_on(made).map_err(said)?
+        }
+        Err(OpenError::InUse { .. }) => {
+            let new = NewBackup { output };
+            operator::ask::<MadeBackup>(&dir, "/operator/backup", &new, AS_LONG_AS_IT_TAKES)?
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    if format == Format::Json {
+        return say_json(&made);
+    }
+    let MadeBackup { rows, blobs, size_bytes, .. } = made;
+    say(made.path.display().to_string());
+    say(format!("{rows} entries and {blobs} files in {size_bytes} bytes, written and read back"));
+    say(speed(made.content_bytes, begun));
+    Ok(())
+}
+
+/// What the configured master key opens.
+fn unlock(sourced: Option<&Sourced>) -> Unlock<'_> {
+    sourced.map_or(Unlock::Nothing, |sourced| Unlock::Master(&sourced.key))
+}
+
+fn verify_backup(config: &Config, file: &Path, format: Format) -> Result<(), String> {
+    let sourced = master_key::read(config).map_err(said)?;
+    let begun = Instant::now();
+    let verified = backup::verify(file, unlock(sourced.as_ref()), &shown()).map_err(said)?;
+    let manifest = &verified.summary.manifest;
+    if format == Format::Json {
+        return say_json(&json!({
+            "file": file, "size_bytes": verified.size_bytes, "store_id": manifest.store_id,
+            "created_at": manifest.created_at, "sequence": manifest.sequence,
+            "last_change_at": manifest.last_change_at, "rows": verified.summary.rows(),
+            "blobs": verified.summary.blobs, "content_bytes": verified.summary.content_bytes(),
+        }));
+    }
+    let Manifest { created_at, store_id, .. } = manifest;
+    say(format!("the backup is good: made {created_at} of store {store_id}"));
+    let (rows, blobs) = (verified.summary.rows(), verified.summary.blobs);
+    say(format!("{rows} entries and {blobs} files, every sum matches"));
+    say(speed(verified.summary.content_bytes(), begun));
+    Ok(())
+}
+
+fn list_backups(config: &Config, format: Format) -> Result<(), String> {
+    let dir = DataDir::new(&config.data_dir);
+    let shelf = shelf_of(config, &dir);
+    let listed = backup::list(&shelf).map_err(said)?;
+    if format == Format::Json {
+        let rows = listed.iter().map(|listed| {
+            let manifest = listed.manifest.as_ref();
+            json!({
+                "path": listed.path, "name": listed.name, "size_bytes": listed.size_bytes,
+                "encrypted": listed.encrypted(), "readable": manifest.is_some(),
+                "created_at": manifest.map(|m| m.created_at),
+                "last_change_at": manifest.map(|m| m.last_change_at),
+                "sequence": manifest.map(|m| m.sequence),
+                "store_id": manifest.map(|m| &m.store_id),
+            })
+        });
+        return say_json(&rows.collect::<Vec<_>>());
+    }
+    if listed.is_empty() {
+        say(format!("no backups in {}", shelf.display()));
+    }
+    for listed in listed {
+        let made = listed.manifest.map_or("damaged".to_owned(), |m| m.created_at.to_string());
+        say(format!("{made}  {:>12}  {}", listed.size_bytes, listed.path.display()));
+    }
+    Ok(())
+}
+
+/// Puts a backup, and with a time the archive, in the place of the store.
+fn restore_backup(
+    config: &Config,
+    file: &Path,
+    at: Option<Time>,
+    format: Format,
+) -> Result<(), String> {
+    let (clock, ids) = (Clock::system(), Ids::system());
+    let (dir, _lock) = store::take(config).map_err(|error| match error {
+        OpenError::InUse { .. } => "a server holds the store: stop it before a restore".into(),
+        error => error.to_string(),
+    })?;
+    let sourced = master_key::read(config).map_err(said)?;
+    let begun = Instant::now();
+    // A directory stands for the newest backup in it that is old enough.
+    let file = match at {
+        Some(at) if file.is_dir() => backup::newest_base(file, at).map_err(said)?.path,
+        _ => file.to_owned(),
+    };
+    let new = swap::prepare(&dir).map_err(said)?;
+    let models = &config.search.models_dir;
+    let has_models = std::fs::read_dir(models).is_ok_and(|mut found| found.next().is_some());
+    let target = Target {
+        db: new.db(),
+        blobs: new.blobs(),
+        keyring: new.keyring(),
+        models: (!has_models).then(|| models.clone()),
+        config: Some(new.restored_config()),
+        blobs_purpose: BLOB_PURPOSE,
+        cache_bytes: usize::from(config.database.cache_mib) << 20,
+    };
+    let archive = archive_of(config, &dir);
+    let archive = at.map(|_| archive.as_path());
+    let unlocked = unlock(sourced.as_ref());
+    let tell = shown();
+    let work = backup::restore(&file, unlocked, &target, archive, at, &tell);
+    let restored = runtime()?.block_on(work).map_err(said)?;
+    let encrypted = new.keyring().exists();
+    if let (false, Some(sourced)) = (encrypted, &sourced) {
+        return Err(format!(
+            "the backup is not encrypted, but {} is configured: take that setting away, restore, \
+             and nothing of the restored store will be encrypted",
+            sourced.origin
+        ));
+    }
+    // Another history from here on: its archive must not be mixed with that of the old store.
+    new.set_format(&store::new_format(&ids, encrypted)).map_err(said)?;
+    let before = swap::commit(&dir, "restore", clock.now()).map_err(said)?;
+    let (rows, blobs) = (restored.summary.rows(), restored.summary.blobs);
+    let content_bytes = restored.summary.content_bytes();
+    if format == Format::Json {
+        return say_json(&json!({
+            "file": file, "rows": rows, "blobs": blobs, "content_bytes": content_bytes,
+            "sequence": restored.sequence, "reached": restored.reached,
+            "complete": restored.complete, "replayed": restored.replayed,
+            "archived_blobs": restored.archived_blobs, "encrypted": encrypted, "before": before,
+        }));
+    }
+    say(format!("restored and compared: {rows} entries and {blobs} files"));
+    say(speed(content_bytes, begun));
+    if let Some(at) = at {
+        let replayed = restored.replayed;
+        say(format!(
+            "{replayed} changes from the archive; the store is as of {}",
+            restored.reached
+        ));
+        if !restored.complete {
+            say(format!("the archive ends there: what came until {at} may be missing"));
+        }
+    }
+    if let Some(before) = before {
+        say(format!("the old store is kept in {}; delete it when all is well", before.display()));
+    }
+    Ok(())
 }

@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 pub(super) const FORMAT: u32 = 2;
 /// The database of format 1.
 const DATABASE_1: &str = "store.redb";
+/// The configuration that a restored backup was made with.
+const RESTORED: &str = "restored-config.toml";
 /// Everything in the directory that is one store's content, of any format. The archive and the
 /// backups are not: they keep the history of every store there was, by its id.
 pub(super) const CONTENT: [&str; 8] =
@@ -226,6 +228,11 @@ impl DataDir {
     /// Where backups are kept, unless configured elsewhere.
     pub(super) fn backups(&self) -> PathBuf {
         self.0.join("backups")
+    }
+
+    /// The configuration that a restored backup was made with, for its operator to look at.
+    pub(super) fn restored_config(&self) -> PathBuf {
+        self.0.join(RESTORED)
     }
 
     /// How far those who follow the changes have come.

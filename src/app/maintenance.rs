@@ -1,11 +1,13 @@
 //! Care of the store, for the command line and for administrators: check, compact, rotate keys,
 //! and the figures of where the space is.
 
+use super::backups::Safety;
 use super::config::Config;
 use super::consumers::{Consumer, Consumers};
 use super::data_dir::{DataDir, Format, Found, write_private};
 use super::master_key::{self, Sourced};
 use super::store::{self, OpenError};
+use crate::backup::Backups;
 use crate::base::{Class, Json, Time};
 use crate::engine::blob::Blobs;
 use crate::engine::db::{Compacted, Db, DbError, Fault};
@@ -30,6 +32,8 @@ pub(super) struct Maintenance {
     pub(super) blobs: Blobs,
     pub(super) search: Search,
     pub(super) consumers: Consumers,
+    pub(super) backups: Backups,
+    pub(super) safety: Safety,
     /// Held by what walks or rewrites everything: one at a time.
     pub(super) turn: Arc<Mutex<()>>,
 }
@@ -87,6 +91,10 @@ pub(super) struct Storage {
     sequence: u64,
     /// Who follows the changes, and how far each has come.
     consumers: Vec<Consumer>,
+    /// When the newest backup was made.
+    last_backup_at: Option<Time>,
+    /// Seconds of commits that the archive lacks: what a lost disk would cost. None without one.
+    archive_lag_seconds: Option<f64>,
 }
 
 impl Maintenance {
@@ -133,7 +141,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// When the disk does not say.
-    pub(super) fn storage(&self, db: &Db) -> Result<Storage, DbError> {
+    pub(super) fn storage(&self, db: &Db, now: Time) -> Result<Storage, DbError> {
         let space = db.space()?;
         Ok(Storage {
             store_id: self.format.store_id.clone(),
@@ -149,6 +157,8 @@ impl Maintenance {
             poisoned: db.stats().poisoned,
             sequence: db.sequence(),
             consumers: self.consumers.all(),
+            last_backup_at: self.safety.newest_backup(),
+            archive_lag_seconds: self.safety.archive_lag_ms(now).map(|ms| ms as f64 / 1000.0),
         })
     }
 }
@@ -254,6 +264,9 @@ pub(super) struct Rotated {
     pub(super) made: bool,
     /// The setting that still names the old key.
     pub(super) old_origin: String,
+    /// The data keys as they are wrapped now, for the backups.
+    #[serde(skip)]
+    pub(super) keyring: String,
 }
 
 /// Wraps the data keys with the master key in `new_key_file`, which is made when there is none.
@@ -297,8 +310,9 @@ pub(super) fn rotate(
         master_key::read_key_file(new_key_file)?
     };
     let wrapped = ring.rewrap(&old, &new).map_err(refused)?;
-    write_private(&dir.keyring(), wrapped.to_json().as_bytes()).map_err(failed(&dir.keyring()))?;
-    Ok(Rotated { new_key_file: new_key_file.to_owned(), made, old_origin: origin })
+    let keyring = wrapped.to_json();
+    write_private(&dir.keyring(), keyring.as_bytes()).map_err(failed(&dir.keyring()))?;
+    Ok(Rotated { new_key_file: new_key_file.to_owned(), made, old_origin: origin, keyring })
 }
 
 /// Writes a key for its owner's eyes only.

@@ -8,6 +8,7 @@
 //!   the command line into calls.
 
 mod admin;
+mod backups;
 mod care;
 mod changes;
 mod cli;
@@ -29,6 +30,7 @@ mod store;
 mod swap;
 mod terminal;
 
+pub use backups::ArchiveError;
 pub use config::{
     Archive, Auth, Backup, Config, ConfigError, Database, Disk, Http, Jobs, Log, Origin,
     Registration, Resolved, Search, Secret, Uploads,

@@ -2,8 +2,10 @@
 //! directory can read, and the few routes it opens.
 
 use super::data_dir::{DataDir, write_private};
-use super::maintenance::{Maintenance, rotate};
+use super::maintenance::{Maintenance, RotateError, rotate};
+use crate::backup::{BackupError, Backups, Made, Tell, quiet};
 use crate::base::{Actor, Class, Ids, Json, Time};
+use crate::engine::db::Db;
 use crate::ops::audit::{self, Category, Entry};
 use crate::ops::event;
 use crate::users::{self, Application, Password, SignIn, UsersError};
@@ -156,13 +158,95 @@ async fn rotate_key(
     let file = body.into_inner().new_key_file;
     let rotated = actix_web::web::block(move || {
         let _turn = turn;
-        rotate(&maintenance.config, &maintenance.dir, &file)
+        let rotated = rotate(&maintenance.config, &maintenance.dir, &file)?;
+        if let Err(error) = maintenance.backups.rewrap(&rotated.keyring) {
+            tracing::warn!(%error, "the archive has the data keys under the old master key");
+        }
+        Ok::<_, RotateError>(rotated)
     });
     let refused = |e: &dyn std::fmt::Display| Failure::new(Class::Conflict, "key", e.to_string());
     let rotated = rotated.await.map_err(|e| refused(&e))?.map_err(|e| refused(&e))?;
     let entry = rotation(&ctx.ids, ctx.now);
     ctx.db.write(move |tx| audit::record(tx, entry.clone())).await?;
     web::json(StatusCode::OK, &rotated)
+}
+
+/// Where a backup goes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBackup {
+    /// Absolute path of the new file, on this machine; where backups are kept when none.
+    pub(super) output: Option<PathBuf>,
+}
+
+/// A backup that was made and read back.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MadeBackup {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Its length.
+    pub(super) size_bytes: u64,
+    /// Bytes of rows and files in it, before compression.
+    pub(super) content_bytes: u64,
+    /// Rows and index entries.
+    pub(super) rows: u64,
+    /// Uploaded files.
+    pub(super) blobs: u64,
+    /// The last change in it.
+    pub(super) sequence: u64,
+}
+
+impl From<Made> for MadeBackup {
+    fn from(made: Made) -> Self {
+        Self {
+            size_bytes: made.size_bytes,
+            content_bytes: made.summary.content_bytes(),
+            rows: made.summary.rows(),
+            blobs: made.summary.blobs,
+            sequence: made.summary.manifest.sequence,
+            path: made.path,
+        }
+    }
+}
+
+/// Makes a backup for the command line, with its audit entry.
+pub(super) async fn make_backup(
+    backups: &Backups,
+    db: &Db,
+    output: Option<PathBuf>,
+    now: Time,
+    ids: &Ids,
+    tell: &Tell,
+) -> Result<MadeBackup, BackupError> {
+    let made = match output {
+        Some(output) => backups.make_at(&output, now, tell).await?,
+        None => backups.make(now, tell).await?,
+    };
+    let entry = Entry {
+        event_type: event::BACKUP_CREATED,
+        category: Category::Administration,
+        resource_type: "backup",
+        resource_id: made.name(),
+        ..rotation(ids, now)
+    };
+    db.write(move |tx| audit::record(tx, entry.clone())).await?;
+    Ok(made.into())
+}
+
+#[post("/operator/backup")]
+async fn backup(
+    ctx: Ctx,
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+    body: Body<NewBackup>,
+) -> Answer {
+    operator.admit(&request)?;
+    let output = body.into_inner().output;
+    let backups = &maintenance.backups;
+    let made = make_backup(backups, &ctx.db, output, ctx.now, &ctx.ids, &quiet()).await?;
+    maintenance.safety.look().await;
+    web::json(StatusCode::CREATED, &made)
 }
 
 /// What the audit trail says of a rotation by the command line.
@@ -182,12 +266,13 @@ pub(super) fn rotation(ids: &Ids, now: Time) -> Entry {
 }
 
 /// The operator's routes.
-pub(super) const PATHS: [&str; 5] = [
+pub(super) const PATHS: [&str; 6] = [
     "/operator/admins",
     "/operator/check",
     "/operator/reindex",
     "/operator/compact",
     "/operator/key/rotate",
+    "/operator/backup",
 ];
 
 /// Mounts the operator's routes.
@@ -197,7 +282,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(check)
         .service(reindex)
         .service(compact)
-        .service(rotate_key);
+        .service(rotate_key)
+        .service(backup);
 }
 
 /// Sends one request of the command line to the server that holds the store.

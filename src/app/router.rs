@@ -5,6 +5,7 @@ use super::changes::{self, Feed};
 use super::maintenance::Maintenance;
 use super::openapi::{MOUNTS, document};
 use super::operator::{self, Operator};
+use crate::backup::{self, Backups};
 use crate::jobs::Bodies;
 use crate::knowledge::Knowledge;
 use crate::ops::health::Readiness;
@@ -28,6 +29,7 @@ pub(super) struct Parts {
     pub(super) sign_in: Data<SignIn>,
     pub(super) knowledge: Data<Knowledge>,
     pub(super) uploads: Data<Uploads>,
+    pub(super) backups: Data<Backups>,
     pub(super) operator: Data<Operator>,
     pub(super) maintenance: Data<Maintenance>,
     pub(super) feed: Data<Feed>,
@@ -46,6 +48,7 @@ fn rooms(config: &mut ServiceConfig) {
     uploads::routes(config);
     knowledge::routes(config);
     reports::routes(config);
+    backup::routes(config);
     jobs::routes(config);
     admin::routes(config);
     changes::routes(config);
@@ -83,6 +86,7 @@ impl Parts {
             .app_data(self.sign_in.clone())
             .app_data(self.knowledge.clone())
             .app_data(self.uploads.clone())
+            .app_data(self.backups.clone())
             .app_data(self.operator.clone())
             .app_data(self.maintenance.clone())
             .app_data(self.feed.clone())

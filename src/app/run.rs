@@ -76,7 +76,7 @@ fn run(cli: Cli) -> Result<(), String> {
             care::init(&resolve()?.config, encrypt, new_key_file)
         }
         Command::Key(command) => care::key(command, || resolve().map(|found| found.config)),
-        Command::Backup(command) => care::backup(command, &resolve()?),
+        Command::Backup(command) => care::backup(command, &resolve()?.config),
         Command::Compact { output } => care::compact(&resolve()?.config, output.format),
         Command::Migrate { dry_run, output } => {
             care::migrate(&resolve()?.config, dry_run, output.format)

@@ -1,5 +1,6 @@
 //! The server: opened, started, drained, closed.
 
+use super::backups::{ArchiveError, Safety, StoreParts};
 use super::changes::Feed;
 use super::config::{Config, Registration};
 use super::data_dir::{DataDir, Lock};
@@ -10,6 +11,7 @@ use super::router::{Parts, methods, open_when_full};
 use super::schedule;
 use super::starting::Starting;
 use super::store::{self, OpenError, Store};
+use crate::backup::{self, BackupJob};
 use crate::base::{Actor, Clock, Ids};
 use crate::engine::db::Db;
 use crate::engine::embed::{self, Embed, Pool};
@@ -68,6 +70,9 @@ pub enum ServeError {
     /// The store of an earlier version cannot be brought to this one's format.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Something of the operating system failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -102,7 +107,7 @@ impl Server {
         let listener = listen(&config.listen)?;
         let address = listener.local_addr()?;
         // Named first, so that it goes last should a step below fail.
-        let Store { lock, db, blobs, search, format, consumers, .. } =
+        let Store { lock, db, blobs, search, format, keys, consumers } =
             open(config, &clock, &ids, &listener).await?;
         let sign_in = sign_in(config, address, &ids)?;
         let readiness = Readiness::new();
@@ -112,16 +117,21 @@ impl Server {
             file_bytes_max: config.uploads.file_bytes_max.into(),
             unpacked_bytes_max: config.uploads.unpacked_bytes_max.into(),
         };
+        let dir = DataDir::new(&config.data_dir);
+        let parts =
+            StoreParts { dir: &dir, format: &format, keys: keys.as_ref(), db: &db, blobs: &blobs };
+        let backups = parts.with_archive(config, clock.now())?;
+        let safety = Safety::new(backups.clone(), format.store_id.clone());
         let bodies = Bodies::new(vec![
             Arc::new(Preprocess::new(blobs.clone(), limits)),
             Arc::new(IndexJob::new(search.clone())),
             Arc::new(reports::Generate::new(Policy::default())),
+            Arc::new(BackupJob::new(backups.clone())),
         ]);
         let recovered = recover(&db, &bodies, &clock).await?;
         if recovered > 0 {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
         }
-        let dir = DataDir::new(&config.data_dir);
         let operator = Operator::new(&ids);
         operator.publish(&dir, address)?;
         let maintenance = Maintenance {
@@ -131,11 +141,13 @@ impl Server {
             blobs: blobs.clone(),
             search: search.clone(),
             consumers,
+            backups: backups.clone(),
+            safety: safety.clone(),
             turn: Arc::default(),
         };
         let floor_bytes = config.disk.floor_bytes();
         schedule::look_at_disk(&db, floor_bytes, &readiness);
-        let metrics = metrics(&clock, &db, &search);
+        let metrics = metrics(&clock, &db, &search, safety.clone());
         let shell = shell(config, &db, &clock, &ids);
         let (hush, hushed) = watch::channel(false);
         let parts = Parts {
@@ -146,6 +158,7 @@ impl Server {
             sign_in: Data::new(sign_in),
             knowledge: Data::new(Knowledge { search: search.clone(), policy: Policy::default() }),
             uploads: Data::new(Uploads::new(blobs.clone(), limits)),
+            backups: Data::new(backups.clone()),
             operator: Data::new(operator),
             maintenance: Data::new(maintenance),
             feed: Data::new(Feed::new(store::schema().tables())),
@@ -159,18 +172,33 @@ impl Server {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let workers = usize::from(config.jobs.workers.max(1));
-        let runner = Runner::start(db.clone(), clock.clone(), ids, bodies, workers);
+        let runner = Runner::start(db.clone(), clock.clone(), ids.clone(), bodies, workers);
         let (halt, halted) = watch::channel(false);
-        let background = vec![
+        let mut background = vec![
             tokio::spawn(search.clone().run(db.clone(), halted.clone())),
-            tokio::spawn(schedule::sweep(db.clone(), blobs, clock, halted.clone())),
+            tokio::spawn(schedule::sweep(db.clone(), blobs, clock.clone(), halted.clone())),
             tokio::spawn(schedule::watch_search(search.clone(), readiness.clone(), halted.clone())),
-            tokio::spawn(schedule::watch_disk(db.clone(), floor_bytes, readiness.clone(), halted)),
+            tokio::spawn(schedule::watch_disk(
+                db.clone(),
+                floor_bytes,
+                readiness.clone(),
+                halted.clone(),
+            )),
+            tokio::spawn(safety.watch(halted.clone())),
+            tokio::spawn(backup::schedule(
+                backups.clone(),
+                clock.clone(),
+                ids.clone(),
+                halted.clone(),
+            )),
             tokio::task::spawn_blocking({
                 let (config, readiness) = (config.clone(), readiness.clone());
                 move || load_model(&config, &search, &readiness, &parts.metrics)
             }),
         ];
+        if let Some(archiver) = backups.archiver() {
+            background.push(tokio::spawn(Arc::clone(archiver).run(clock, halted)));
+        }
         Ok(Self {
             address,
             handle,
@@ -319,9 +347,9 @@ fn shell(config: &Config, db: &Db, clock: &Clock, ids: &Ids) -> Shell {
     shell
 }
 
-fn metrics(clock: &Clock, db: &Db, search: &Search) -> Metrics {
+fn metrics(clock: &Clock, db: &Db, search: &Search, safety: Safety) -> Metrics {
     let mut metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
-    let (db, search) = (db.clone(), search.clone());
+    let (db, search, clock) = (db.clone(), search.clone(), clock.clone());
     metrics.on_scrape(move |metrics| {
         if let Ok((waiting, running)) = db.read(jobs::counts) {
             metrics.set_jobs("pending", waiting);
@@ -329,6 +357,13 @@ fn metrics(clock: &Clock, db: &Db, search: &Search) -> Metrics {
         }
         if let Ok(space) = db.space() {
             metrics.set_space(space, db.is_full());
+        }
+        let now = clock.now();
+        if let Some(ms) = safety.archive_lag_ms(now) {
+            metrics.set_archive_lag(ms as f64 / 1000.0);
+        }
+        if let Some(at) = safety.newest_backup() {
+            metrics.set_backup_age(now.since_ms(at).max(0) as f64 / 1000.0);
         }
         let state = search.ready();
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);

@@ -1,5 +1,6 @@
 //! Opening a store: the tables of all rooms, the engines over one data directory.
 
+use super::backups::archive_of;
 use super::config::Config;
 use super::consumers::Consumers;
 use super::data_dir::{DataDir, FORMAT, Format, Found, Lock, write_private};
@@ -12,7 +13,7 @@ use crate::engine::disk::Directory;
 use crate::engine::key::{KeyError, KeyRing, Keys, Seal};
 use crate::engine::text::{TextError, TextIndex};
 use crate::search::{Search, SearchError};
-use crate::{cases, jobs, knowledge, ops, reports, search, uploads, users, web};
+use crate::{backup, cases, jobs, knowledge, ops, reports, search, uploads, users, web};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -202,11 +203,16 @@ pub(super) fn begin(
         write_private(&dir.keyring(), ring.to_json().as_bytes()).map_err(failed)?;
     }
     let keys = unlock(dir, config, encrypted)?;
-    let id: [u8; 16] = ids.secret();
-    let id = id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let format = Format::new(id, encrypted);
+    let format = new_format(ids, encrypted);
     dir.set_format(&format).map_err(failed)?;
     Ok((format, keys))
+}
+
+/// Names a store that begins now.
+pub(super) fn new_format(ids: &Ids, encrypted: bool) -> Format {
+    let id: [u8; 16] = ids.secret();
+    let id = id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    Format::new(id, encrypted)
 }
 
 /// The keys to a store, when it is encrypted and the configured master key opens it.
@@ -257,13 +263,19 @@ pub(super) fn open_db(
     let consumers = Consumers::open(&entered.dir).map_err(failed)?;
     let mebibytes = |mib: u16| u64::from(mib) << 20;
     let log = LogLimits { bytes_max: mebibytes(config.database.log_mib), ..LogLimits::default() };
+    let mut holders = consumers.holders();
+    if config.archive.every_seconds > 0 {
+        let archive = archive_of(config, &entered.dir);
+        let holder = backup::archive_holder(&archive, &entered.format.store_id);
+        holders.push(holder.map_err(|e| OpenError::Damaged(format!("the archive: {e}")))?);
+    }
     let options = Options {
         cache_bytes: usize::from(config.database.cache_mib) << 20,
         keys: entered.keys.clone(),
         clock: clock.clone(),
         log,
         reserve_bytes: mebibytes(config.disk.reserve_mib),
-        holders: consumers.holders(),
+        holders,
     };
     let disk = Directory::open(&entered.dir.db()).map_err(|cause| match cause.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse { path: path.clone() },

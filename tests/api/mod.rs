@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod backup;
 mod bad_input;
 mod cases;
 mod files;

@@ -1,0 +1,39 @@
+//! What a backup is made of.
+
+use crate::engine::blob::Blobs;
+use crate::engine::db::Db;
+use crate::engine::key::Seal;
+use std::path::PathBuf;
+
+/// Purpose of the seal of backup files, for `Keys::seal`.
+pub const BACKUP_PURPOSE: &str = "backup";
+/// Purpose of the seal of the archive's log, for `Keys::seal`.
+pub const ARCHIVE_PURPOSE: &str = "archive";
+
+/// The parts of a running store; cheap enough to clone.
+#[derive(Clone)]
+pub struct Source {
+    /// The rows.
+    pub db: Db,
+    /// The blobs.
+    pub blobs: Blobs,
+    /// The wrapped data keys, as `keyring.json` has them; none for a plain store.
+    pub keyring: Option<String>,
+    /// Seal of backups: `keys.seal(BACKUP_PURPOSE)`, or [`Seal::checked`] for a plain store.
+    pub seal: Seal,
+    /// The store.
+    pub store_id: String,
+    /// The configuration, as it is kept with the backup.
+    pub config_toml: String,
+    /// Models whose files go into the backup.
+    pub models: Vec<Model>,
+}
+
+/// A model on disk.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Name of its folder.
+    pub name: String,
+    /// The folder.
+    pub path: PathBuf,
+}
