@@ -432,6 +432,23 @@ async fn a_crash_at_any_point_loses_nothing_and_embeds_nothing_twice() {
     assert_eq!(sorted(desk.found("disk node", Mode::Lexical, 5, &["ada"]).await), [1, 3]);
 }
 
+#[tokio::test]
+async fn a_word_index_that_is_found_damaged_is_filled_anew() {
+    let desk = Desk::in_memory();
+    desk.put(1, "ada", "A disk.").await;
+    desk.search.catch_up(&desk.db).await.unwrap();
+    assert_eq!(desk.found("disk", Mode::Lexical, 5, &["ada"]).await, [1]);
+    desk.search.inner.text.mark_damaged();
+    let asked = desk.search.ask("disk", Mode::Lexical).await.unwrap();
+    let refused = desk.db.read(|tx| desk.search.find(tx, &asked, 5, &scope(&["ada"])));
+    assert!(matches!(refused, Err(SearchError::Text(_))), "no answer rather than a wrong one");
+    assert!(desk.search.ready().rebuilding);
+    desk.search.catch_up(&desk.db).await.unwrap();
+    assert!(!desk.search.ready().rebuilding);
+    assert_eq!(desk.found("disk", Mode::Lexical, 5, &["ada"]).await, [1]);
+    desk.sound();
+}
+
 /// Sequence of the last change in the outbox, 0 when it is empty.
 fn late_changes(tx: &impl View) -> Result<u64, crate::engine::db::DbError> {
     let mut last = 0;

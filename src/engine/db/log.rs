@@ -30,7 +30,7 @@ const RECORD_HEAD_BYTES: usize = 32;
 /// Records start at multiples of this, so that a search for them is short.
 const ALIGN_BYTES: u64 = 8;
 /// Segments kept for reuse.
-const SPARES_MAX: usize = 3;
+const SPARES_MAX: usize = 8;
 /// A reader starts at most this many bytes before the record it wants.
 const MARK_EVERY_BYTES: u64 = 64 << 10;
 /// Zeros are written in pieces of this size.

@@ -330,6 +330,12 @@ impl TextIndex {
         self.inner.damaged.load(Ordering::SeqCst)
     }
 
+    /// As if a file had been found damaged.
+    #[cfg(test)]
+    pub(crate) fn mark_damaged(&self) {
+        self.inner.damaged.store(true, Ordering::SeqCst);
+    }
+
     /// Remembers damage.
     fn noted<T>(&self, done: tantivy::Result<T>) -> Result<T, TextError> {
         done.map_err(|error| {
