@@ -50,11 +50,7 @@ fn measure(runtime: &tokio::runtime::Runtime, name: &str, options: Options) {
         let rows: Vec<_> = (0..5_000).map(|_| record(&ids)).collect();
         let put = move |tx: &faultmaven::engine::db::Write<'_>| {
             rows.iter().try_for_each(|(id, owner)| {
-                tx.insert(&Record {
-                    id: *id,
-                    owner: *owner,
-                    payload: "x".repeat(PAYLOAD_BYTES),
-                })
+                tx.insert(&Record { id: *id, owner: *owner, payload: "x".repeat(PAYLOAD_BYTES) })
             })
         };
         db.write_blocking(put).expect("a row");
@@ -107,7 +103,9 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    println!("{PER_SECOND} writes/s of {PAYLOAD_BYTES} bytes and an index entry, measured when due");
+    println!(
+        "{PER_SECOND} writes/s of {PAYLOAD_BYTES} bytes and an index entry, measured when due"
+    );
     measure(&runtime, "plain", Options::default());
     let (_, keys) = KeyRing::create(&MasterKey::generate()).expect("random numbers");
     measure(&runtime, "encrypted", Options { keys: Some(keys), ..Options::default() });

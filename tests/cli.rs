@@ -291,9 +291,14 @@ fn a_master_key_is_rotated_in_a_closed_store_and_in_one_that_is_served() {
     let server = Serving::start(at, &with("two.key"));
     done(&with_env(at, &["key", "rotate", "--new-key-file", "three.key"], &with("two.key")));
     done(&with_env(at, &["check"], &with("two.key")));
+    let backup = json(&with_env(at, &["backup", "create", "-o", "json"], &with("two.key")));
     drop(server);
     refused(&with_env(at, &["check"], &with("two.key")), "does not open the store");
     done(&with_env(at, &["check"], &with("three.key")));
+    // A backup made after the rotation has the data keys under the new master key.
+    let verify = ["backup", "verify", backup["path"].as_str().unwrap()];
+    done(&with_env(at, &verify, &with("three.key")));
+    refused(&with_env(at, &verify, &with("two.key")), "not the one");
     let status = ["key", "status", "-o", "json"];
     let status: Value =
         serde_json::from_str(&done(&with_env(at, &status, &with("three.key")))).unwrap();
@@ -344,4 +349,110 @@ fn a_store_of_an_earlier_format_is_migrated_on_demand() {
     assert_eq!(checked["audit_entries"], expected["audit_entries"]);
     let again = done(&faultmaven(at, &["migrate"]));
     assert!(again.contains("nothing to do"), "{again}");
+}
+
+fn titles(directory: &Path, variables: &[(&str, &str)]) -> u64 {
+    let check = with_env(directory, &["check", "-o", "json"], variables);
+    let checked: Value = serde_json::from_str(&done(&check)).unwrap();
+    assert_eq!(checked["faults"], serde_json::json!([]));
+    checked["audit_entries"].as_u64().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&done(output)).unwrap()
+}
+
+fn create_admin(directory: &Path, name: &str, variables: &[(&str, &str)]) {
+    let email = format!("{name}@example.org");
+    let create = ["admin", "create", "--username", name, "--email", &email, "--password-stdin"];
+    done(&run(directory, &create, "correct horse battery staple\n", variables));
+}
+
+fn backed_up_and_restored(variables: &[(&str, &str)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let ask = |arguments: &[&str]| with_env(at, arguments, variables);
+    refused(&ask(&["backup", "create"]), "no store in");
+    create_admin(at, "ada", variables);
+    let made = json(&ask(&["backup", "create", "-o", "json"]));
+    assert!(made["rows"].as_u64().unwrap() > 3, "{made}");
+    let first = made["path"].as_str().unwrap().to_owned();
+    let before = titles(at, variables);
+    create_admin(at, "bob", variables);
+    {
+        let _server = Serving::start(at, variables);
+        let chosen = at.join("chosen.backup");
+        let chosen = chosen.to_str().unwrap();
+        json(&ask(&["backup", "create", "--output", chosen, "-o", "json"]));
+        refused(&ask(&["backup", "create", "--output", chosen]), "exists already");
+        refused(&ask(&["backup", "restore", &first]), "stop it before a restore");
+    }
+    assert_eq!(json(&ask(&["backup", "list", "-o", "json"])).as_array().unwrap().len(), 1);
+    for file in [first.as_str(), "chosen.backup"] {
+        assert!(
+            done(&ask(&["backup", "verify", file])).starts_with("the backup is good"),
+            "{file}"
+        );
+    }
+    let restored = json(&ask(&["backup", "restore", &first, "-o", "json"]));
+    // What was recorded after the backup was taken is not in it; the backup itself is recorded later.
+    assert_eq!(titles(at, variables), before - 1);
+    let kept = Path::new(restored["before"].as_str().unwrap());
+    assert!(at.join(kept).join("db/store.db").exists(), "{restored}");
+    create_admin(at, "bob", variables);
+    done(&ask(&["backup", "restore", "chosen.backup"]));
+    assert!(titles(at, variables) > before);
+
+    let mut damaged = std::fs::read(at.join(&first)).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(at.join("damaged.backup"), damaged).unwrap();
+    let now = titles(at, variables);
+    for command in ["verify", "restore"] {
+        assert_eq!(ask(&["backup", command, "damaged.backup"]).status.code(), Some(1));
+    }
+    assert_eq!(titles(at, variables), now, "a damaged backup changes nothing");
+}
+
+#[test]
+fn a_store_is_backed_up_and_restored() {
+    backed_up_and_restored(&[]);
+}
+
+#[test]
+fn an_encrypted_store_is_backed_up_and_restored() {
+    backed_up_and_restored(&[("FAULTMAVEN_MASTER_KEY", &"3c".repeat(32))]);
+}
+
+#[test]
+fn a_store_is_restored_to_a_point_in_time_on_another_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let ask = |arguments: &[&str]| with_env(at, arguments, &[]);
+    // The archive is written by a server, at the latest when it stops.
+    let serve_until_stopped = || {
+        let mut server = Serving::start(at, &[]);
+        let pid = server.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(server.child.wait().unwrap().success());
+    };
+    create_admin(at, "ada", &[]);
+    serve_until_stopped();
+    let file = json(&ask(&["backup", "create", "-o", "json"]))["path"].clone();
+    create_admin(at, "bob", &[]);
+    serve_until_stopped();
+    let entries = titles(at, &[]);
+    let restored = json(&ask(&[
+        "backup",
+        "restore",
+        file.as_str().unwrap(),
+        "--at",
+        "2999-01-01T00:00:00Z",
+        "-o",
+        "json",
+    ]));
+    assert!(restored["replayed"].as_u64().unwrap() > 0, "{restored}");
+    assert_eq!(titles(at, &[]), entries);
+    let usage = ask(&["backup", "restore", "x", "--at", "yesterday"]);
+    assert_eq!(usage.status.code(), Some(2));
 }

@@ -4,6 +4,7 @@ use super::world::{Answer, Person, World};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn only_administrators_take_care_of_the_store() {
@@ -200,4 +201,60 @@ fn a_stop_ends_the_streams() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(9), "the drain time was not needed");
     assert!(stream.lines.map_while(Result::ok).all(|line| !line.starts_with("event: gone")));
     drop(world);
+}
+
+/// Every file below a directory.
+fn files(at: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(at).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, into) } else { into.push(path) }
+    }
+}
+
+fn found_in(directory: &Path, marker: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    files(directory, &mut all);
+    let holds = |path: &PathBuf| {
+        let content = std::fs::read(path).unwrap();
+        memchr::memmem::find(&content, marker.as_bytes()).is_some()
+    };
+    all.into_iter().filter(holds).collect()
+}
+
+#[test]
+fn nothing_that_is_stored_can_be_read_from_the_files_of_an_encrypted_store() {
+    const MARKER: &str = "xylophonequagga";
+    let fill = |key: Option<&str>| {
+        let key_command = key.map(|key| format!("echo {key}")).unwrap_or_default();
+        let world = World::with(|config| config.key_command = key_command.clone());
+        let (root, ada) = (world.admin("root"), world.person("ada"));
+        let case = ada.open_case(&format!("case {MARKER}"));
+        let log = format!("2026-01-01 00:00:00 ERROR {MARKER} failed\n").repeat(20);
+        let upload = ada.upload(&case, "app.log", log.as_bytes());
+        assert_eq!(ada.wait(&upload["job_id"])["status"], "completed");
+        let page = format!("# {MARKER}\n\nLook at the {MARKER} first.\n");
+        let document = json!({ "title": MARKER, "content": page });
+        let made = ada.post("/knowledge/documents", &document).expect(201);
+        assert_eq!(ada.wait(&made["job_id"])["status"], "completed");
+        let query = json!({ "query": MARKER, "mode": "lexical" });
+        let found = ada.post("/knowledge/search", &query).expect(200);
+        assert_eq!(found["results"].as_array().unwrap().len(), 1);
+        let job = root.post("/admin/backup", &json!({})).expect(202)["job_id"].clone();
+        assert_eq!(root.wait(&job)["status"], "completed");
+        let directory = std::sync::Arc::clone(&world.directory);
+        // A stop writes what was still in memory: the word index, the archive.
+        drop(world);
+        directory
+    };
+    let plain = fill(None);
+    let data = plain.path().join("data");
+    for part in ["db", "blobs", "text"] {
+        assert!(!found_in(&data.join(part), MARKER).is_empty(), "{part} shows what it holds");
+    }
+    let sealed = fill(Some(&"7e".repeat(32)));
+    let data = sealed.path().join("data");
+    for part in ["db", "blobs", "text", "archive", "backups"] {
+        assert!(data.join(part).exists(), "{part}");
+    }
+    assert_eq!(found_in(&data, MARKER), Vec::<PathBuf>::new());
 }
