@@ -4,8 +4,8 @@ use super::config::Config;
 use super::data_dir::{DataDir, Format};
 use super::store::{OpenError, seal};
 use crate::backup::{
-    ARCHIVE_PURPOSE, ArchiveLimits, Archiver, BACKUP_PURPOSE, BackupError, Backups, Model, Rules,
-    Shelf, Source,
+    ARCHIVE_PURPOSE, ArchiveLimits, Archiver, BACKUP_PURPOSE, BackupError, Backups, Model,
+    RingText, Rules, Shelf, Source,
 };
 use crate::base::Time;
 use crate::engine::blob::Blobs;
@@ -45,7 +45,7 @@ impl StoreParts<'_> {
             Some(_) => {
                 let path = self.dir.keyring();
                 let damaged = |e| OpenError::Damaged(format!("{}: {e}", path.display()));
-                Some(std::fs::read_to_string(&path).map_err(damaged)?)
+                Some(RingText::new(std::fs::read_to_string(&path).map_err(damaged)?))
             }
             None => None,
         };

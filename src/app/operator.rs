@@ -159,8 +159,8 @@ async fn rotate_key(
     let rotated = actix_web::web::block(move || {
         let _turn = turn;
         let rotated = rotate(&maintenance.config, &maintenance.dir, &file)?;
-        if let Err(error) = maintenance.backups.rewrap(&rotated.keyring) {
-            tracing::warn!(%error, "the archive has the data keys under the old master key");
+        if let Some(keyring) = maintenance.backups.keyring() {
+            keyring.replace(rotated.keyring.clone());
         }
         Ok::<_, RotateError>(rotated)
     });

@@ -8,7 +8,7 @@ use super::master_key::{self, MasterKeyError, Sourced};
 use super::swap;
 use crate::base::{Clock, Ids};
 use crate::engine::blob::{BlobError, Blobs};
-use crate::engine::db::{Db, DbError, LogLimits, Opened, Options, Schema};
+use crate::engine::db::{Db, DbError, Hold, LogLimits, Opened, Options, Schema};
 use crate::engine::disk::Directory;
 use crate::engine::key::{KeyError, KeyRing, Keys, Seal};
 use crate::engine::text::{TextError, TextIndex};
@@ -266,8 +266,9 @@ pub(super) fn open_db(
     let mut holders = consumers.holders();
     if config.archive.every_seconds > 0 {
         let archive = archive_of(config, &entered.dir);
-        let holder = backup::archive_holder(&archive, &entered.format.store_id);
-        holders.push(holder.map_err(|e| OpenError::Damaged(format!("the archive: {e}")))?);
+        let until = backup::archived_until(&archive, &entered.format.store_id);
+        let until = until.map_err(|e| OpenError::Damaged(format!("the archive: {e}")))?;
+        holders.push((backup::ARCHIVE_HOLDER.to_owned(), until, Hold::Firm));
     }
     let options = Options {
         cache_bytes: usize::from(config.database.cache_mib) << 20,

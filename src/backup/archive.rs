@@ -13,7 +13,7 @@
 use super::error::BackupError;
 use super::file::{NewFile, make_private, replace, sync_names};
 use super::segment::{SegmentName, names, write};
-use super::source::Source;
+use super::source::{RingText, Source};
 use crate::base::{Clock, Time};
 use crate::engine::blob::{BlobKey, Blobs};
 use crate::engine::db::{Db, DbError, Hold};
@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Name under which the log is kept for the archive.
-const CONSUMER: &str = "archive";
+/// Name under which the log is kept for the archive, for `Options::holders`.
+pub const ARCHIVE_HOLDER: &str = "archive";
 /// Between two looks at how much waits for the archive.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between a failed step and the next.
@@ -65,12 +65,24 @@ pub struct ArchiveFigures {
     pub blobs: u64,
 }
 
+/// The last change of a store that is in `archive`, 0 when none is: where the log must begin when
+/// the store is opened.
+///
+/// # Errors
+/// [`BackupError::File`].
+pub fn archived_until(archive: &Path, store_id: &str) -> Result<u64, BackupError> {
+    let log = archive.join(store_id).join("log");
+    Ok(names(&log)?.last().map_or(0, |name| name.last))
+}
+
 /// Writes the archive of one store.
 pub struct Archiver {
     db: Db,
     blobs: Blobs,
     seal: Seal,
+    archive: PathBuf,
     home: PathBuf,
+    keyring: Option<RingText>,
     limits: ArchiveLimits,
     state: Mutex<State>,
     /// One step at a time.
@@ -83,16 +95,8 @@ struct State {
     caught_up_at: Time,
     /// Whether the finished blobs are known from here on.
     walked: bool,
-}
-
-/// What the archive of `store_id` in `archive` needs of the log, for the moment it is opened: a
-/// store that knows nothing of its archive would shorten its log at once.
-///
-/// # Errors
-/// [`BackupError::File`] when the archive cannot be read.
-pub fn archive_holder(archive: &Path, store_id: &str) -> Result<(String, u64, Hold), BackupError> {
-    let found = names(&archive.join(store_id).join("log"))?;
-    Ok((CONSUMER.to_owned(), found.last().map_or(0, |name| name.last), Hold::Firm))
+    /// The key ring that is in the archive.
+    keyring: String,
 }
 
 impl Archiver {
@@ -110,29 +114,25 @@ impl Archiver {
         let home = archive.join(&source.store_id);
         make_private(&home.join("log"))?;
         make_private(&home.join("blobs"))?;
-        if let Some(keyring) = &source.keyring {
-            replace(&home.join("keyring.json"), keyring.as_bytes())?;
-        }
-        let sequence = names(&home.join("log"))?.last().map_or(0, |name| name.last);
-        source.db.keep_log(CONSUMER, sequence, Hold::Firm);
+        let sequence = archived_until(archive, &source.store_id)?;
+        source.db.keep_log(ARCHIVE_HOLDER, sequence, Hold::Firm);
         let figures = ArchiveFigures { rpo_ms: 0, sequence, segments: 0, bytes: 0, blobs: 0 };
         Ok(Self {
             db: source.db.clone(),
             blobs: source.blobs.clone(),
             seal,
+            archive: archive.to_owned(),
             home,
+            keyring: source.keyring.clone(),
             limits,
-            state: Mutex::new(State { figures, caught_up_at: now, walked: false }),
+            state: Mutex::new(State {
+                figures,
+                caught_up_at: now,
+                walked: false,
+                keyring: String::new(),
+            }),
             turn: tokio::sync::Mutex::default(),
         })
-    }
-
-    /// Takes the data keys as another master key wraps them.
-    ///
-    /// # Errors
-    /// [`BackupError::File`].
-    pub(super) fn rewrap(&self, keyring: &str) -> Result<(), BackupError> {
-        replace(&self.home.join("keyring.json"), keyring.as_bytes())
     }
 
     /// How the archive stands.
@@ -149,6 +149,7 @@ impl Archiver {
     /// [`BackupError`] when something cannot be read or written; the next step goes on from there.
     pub async fn step(&self, now: Time) -> Result<ArchiveFigures, BackupError> {
         let _turn = self.turn.lock().await;
+        self.archive_keyring()?;
         let until = self.db.sequence();
         loop {
             let after = self.figures(now).sequence;
@@ -172,7 +173,7 @@ impl Archiver {
             let written =
                 tokio::task::spawn_blocking(move || write(&directory, name, &seal, &records));
             let bytes = written.await.map_err(|_| BackupError::Stopped)??;
-            self.db.keep_log(CONSUMER, name.last, Hold::Firm);
+            self.db.keep_log(ARCHIVE_HOLDER, name.last, Hold::Firm);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.figures.sequence = name.last;
             state.figures.segments += 1;
@@ -182,6 +183,17 @@ impl Archiver {
         state.caught_up_at = state.caught_up_at.max(now);
         drop(state);
         Ok(self.figures(now))
+    }
+
+    /// Keeps the key ring up to date: the archive opens with the master key of its last step.
+    fn archive_keyring(&self) -> Result<(), BackupError> {
+        let Some(keyring) = self.keyring.as_ref().map(RingText::get) else { return Ok(()) };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.keyring != keyring {
+            replace(&self.home.join("keyring.json"), keyring.as_bytes())?;
+            state.keyring = keyring;
+        }
+        Ok(())
     }
 
     /// The log does not reach back to the end of the archive.
@@ -284,6 +296,31 @@ impl Archiver {
         }
         let before_ms = created_at.plus_ms(-BLOB_SLACK_MS).unix_ms();
         Ok(removed + trim_blobs(&self.home.join("blobs"), before_ms)?)
+    }
+}
+
+impl Archiver {
+    /// Removes the archives of other histories of this store, which restores left behind, when no
+    /// change in them is younger than `until` and none of `kept` stores has a backup. Answers how
+    /// many went.
+    ///
+    /// # Errors
+    /// [`BackupError::File`].
+    pub fn trim_histories(&self, kept: &[String], until: Time) -> Result<usize, BackupError> {
+        let mut removed = 0;
+        for entry in self.archive.read_dir().map_err(BackupError::file(&self.archive))? {
+            let path = entry.map_err(BackupError::file(&self.archive))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let log = path.join("log");
+            if path == self.home || kept.contains(&name) || !log.is_dir() {
+                continue;
+            }
+            if names(&log)?.iter().all(|name| name.at < until) {
+                fs::remove_dir_all(&path).map_err(BackupError::file(&path))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 }
 

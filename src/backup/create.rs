@@ -7,7 +7,7 @@ use super::format::{
     BLOBS, CHUNK_BYTES, CONFIG, FOOTER_HEAD, FORMAT, Header, MANIFEST, MODELS, Manifest, ROWS,
     SUMMARY, SUMS, SUMS_BYTES, Summary, TableHash, TableSum, keyring_sum, put_row, sum_line,
 };
-use super::source::Source;
+use super::source::{RingText, Source};
 use super::{Progress, Stage};
 use crate::base::Time;
 use crate::engine::blob::{BlobError, BlobInfo, BlobStream};
@@ -87,9 +87,10 @@ struct Work {
 
 impl Work {
     fn write(self, output: &Path) -> Result<Summary, BackupError> {
-        let manifest = self.manifest()?;
+        let keyring = self.source.keyring.as_ref().map(RingText::get);
+        let manifest = self.manifest(keyring.as_deref())?;
         let (new, file) = NewFile::create(output)?;
-        let sink = match &self.source.keyring {
+        let sink = match &keyring {
             Some(keyring) => {
                 let mut file = BufWriter::with_capacity(WRITE_BYTES, file);
                 let header = Header::to_lines(&manifest, keyring)?;
@@ -110,8 +111,7 @@ impl Work {
         Ok(summary)
     }
 
-    fn manifest(&self) -> Result<Manifest, BackupError> {
-        let keyring = self.source.keyring.as_deref();
+    fn manifest(&self, keyring: Option<&str>) -> Result<Manifest, BackupError> {
         Ok(Manifest {
             format: FORMAT,
             store_id: self.source.store_id.clone(),

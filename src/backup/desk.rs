@@ -5,18 +5,20 @@ use super::create::create;
 use super::error::BackupError;
 use super::format::Summary;
 use super::read::Unlock;
-use super::shelf::{self, Listed, admit, free_name, retain, sweep};
-use super::source::Source;
+use super::shelf::{self, Listed, admit, expiry, free_name, retain, sweep};
+use super::source::{RingText, Source};
 use super::verify::verify;
 use super::{Tell, quiet};
 use crate::base::id::EventId;
 use crate::base::{Actor, Clock, Ids, Json, Time};
+use crate::engine::blob::BlobInfo;
 use crate::engine::db::{DbError, Write};
 use crate::engine::key::Keys;
 use crate::ops::{audit, event};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -66,8 +68,6 @@ struct Inner {
     source: Source,
     shelf: Shelf,
     archiver: Option<Arc<Archiver>>,
-    /// The wrapped data keys as they are now: a rotation of the master key wraps them anew.
-    keyring: RwLock<Option<String>>,
     /// One backup at a time.
     turn: tokio::sync::Mutex<()>,
 }
@@ -94,30 +94,27 @@ impl Backups {
     /// Joins a store, a place for its backups, and its archive.
     pub fn new(source: Source, shelf: Shelf, archiver: Option<Arc<Archiver>>) -> Self {
         let turn = tokio::sync::Mutex::default();
-        let keyring = RwLock::new(source.keyring.clone());
-        Self { inner: Arc::new(Inner { source, shelf, archiver, keyring, turn }) }
+        Self { inner: Arc::new(Inner { source, shelf, archiver, turn }) }
     }
 
-    /// Takes the data keys as another master key wraps them, for the backups and the archive from
-    /// now on.
+    /// The backups that there are, newest first.
     ///
     /// # Errors
-    /// [`BackupError::File`] when the archive cannot be told; the backups are all the same.
-    pub fn rewrap(&self, keyring: &str) -> Result<(), BackupError> {
-        let mut kept = self.inner.keyring.write().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(keyring.to_owned());
-        self.inner.archiver.as_ref().map_or(Ok(()), |archiver| archiver.rewrap(keyring))
-    }
-
-    /// The store as it is backed up now.
-    fn source(&self) -> Source {
-        let keyring = self.inner.keyring.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Source { keyring, ..self.inner.source.clone() }
+    /// [`BackupError::File`].
+    pub async fn list(&self) -> Result<Vec<Listed>, BackupError> {
+        let directory = self.inner.shelf.directory.clone();
+        let listed = tokio::task::spawn_blocking(move || shelf::list(&directory));
+        listed.await.map_err(|_| BackupError::Stopped)?
     }
 
     /// The archive, when one is written.
     pub fn archiver(&self) -> Option<&Arc<Archiver>> {
         self.inner.archiver.as_ref()
+    }
+
+    /// The wrapped data keys that go into the next backup; none for a plain store.
+    pub fn keyring(&self) -> Option<&RingText> {
+        self.inner.source.keyring.as_ref()
     }
 
     /// Makes a backup in a file of the caller's choice, which must not exist, and reads it back.
@@ -136,7 +133,7 @@ impl Backups {
     }
 
     async fn write(&self, path: PathBuf, now: Time, tell: &Tell) -> Result<Made, BackupError> {
-        create(&self.source(), &path, now, tell).await?;
+        create(&self.inner.source, &path, now, tell).await?;
         let (place, made, tell) = (self.inner.shelf.clone(), path.clone(), Arc::clone(tell));
         let verified = blocking(move || {
             let unlock = place.keys.as_ref().map_or(Unlock::Nothing, Unlock::Keys);
@@ -144,16 +141,6 @@ impl Backups {
         });
         let verified = verified.await?;
         Ok(Made { path, size_bytes: verified.size_bytes, summary: verified.summary })
-    }
-
-    /// The backups that there are, newest first.
-    ///
-    /// # Errors
-    /// [`BackupError::File`].
-    pub async fn list(&self) -> Result<Vec<Listed>, BackupError> {
-        let directory = self.inner.shelf.directory.clone();
-        let listed = tokio::task::spawn_blocking(move || shelf::list(&directory));
-        listed.await.map_err(|_| BackupError::Stopped)?
     }
 
     /// Makes a backup, reads it back, and removes what is too old.
@@ -165,11 +152,11 @@ impl Backups {
         let Inner { source, shelf, turn, .. } = &*self.inner;
         let _turn = turn.lock().await;
         let (place, encrypted) = (shelf.clone(), source.keyring.is_some());
-        let space = source.db.space()?;
+        let first_bytes = self.content_bytes().await?;
         let path = blocking(move || {
             let path = free_name(&place.directory, now, encrypted)?;
             sweep(&place.directory)?;
-            admit(&place.directory, space.live_bytes, place.rules.floor_bytes)?;
+            admit(&place.directory, first_bytes, place.rules.floor_bytes)?;
             Ok(path)
         });
         let path = path.await?;
@@ -180,28 +167,41 @@ impl Backups {
         Ok(made)
     }
 
+    /// What a backup holds before compression, about.
+    async fn content_bytes(&self) -> Result<u64, BackupError> {
+        let source = &self.inner.source;
+        let rows = source.db.space()?.live_bytes;
+        let add = |sum: u64, blob: BlobInfo| async move { Ok(sum + blob.size_bytes) };
+        Ok(source.blobs.walk(None).try_fold(rows, add).await?)
+    }
+
     /// Removes what is too old; the backup just made is a good one.
     async fn tidy(&self, good: &Path, now: Time) -> Result<(), BackupError> {
         let Inner { source, shelf, archiver, .. } = &*self.inner;
         let (place, good, store_id) = (shelf.clone(), good.to_owned(), source.store_id.clone());
-        let oldest = blocking(move || {
+        let kept = blocking(move || {
             let Shelf { directory, keys, rules } = place;
             let mut is_good = |path: &Path| {
                 let unlock = keys.as_ref().map_or(Unlock::Nothing, Unlock::Keys);
                 path == good || verify(path, unlock, &quiet()).is_ok()
             };
-            let removed = retain(&directory, &store_id, rules.keep_days, now, &mut is_good)?;
+            let removed = retain(&directory, rules.keep_days, now, &mut is_good)?;
             if removed > 0 {
                 tracing::info!(removed, "backups that were too old are removed");
             }
             let kept = shelf::list(&directory)?.into_iter().filter_map(|listed| listed.manifest);
-            let ours = kept.filter(|manifest| manifest.store_id == store_id);
-            Ok(ours.map(|manifest| (manifest.sequence, manifest.created_at)).min())
+            Ok(kept.collect::<Vec<_>>())
         });
-        if let (Some((sequence, created_at)), Some(archiver)) = (oldest.await?, archiver) {
+        let kept = kept.await?;
+        let Some(archiver) = archiver else { return Ok(()) };
+        let ours = kept.iter().filter(|manifest| manifest.store_id == store_id);
+        let oldest = ours.map(|manifest| (manifest.sequence, manifest.created_at)).min();
+        if let Some((sequence, created_at)) = oldest {
             archiver.trim(sequence, created_at).await?;
         }
-        Ok(())
+        let ids: Vec<String> = kept.into_iter().map(|manifest| manifest.store_id).collect();
+        let (archiver, until) = (Arc::clone(archiver), expiry(shelf.rules.keep_days, now));
+        blocking(move || archiver.trim_histories(&ids, until).map(drop)).await
     }
 
     /// Makes a backup for the schedule, with its audit entry.

@@ -33,7 +33,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{ArchiveFigures, ArchiveLimits, Archiver, archive_holder};
+pub use archive::{ARCHIVE_HOLDER, ArchiveFigures, ArchiveLimits, Archiver, archived_until};
 pub use create::create;
 pub use desk::{Backups, Made, Rules, Shelf, schedule};
 pub use error::BackupError;
@@ -43,7 +43,7 @@ pub use jobs::BackupJob;
 pub use read::Unlock;
 pub use restore::{Restored, Target, restore};
 pub use shelf::{Listed, list, newest_base, retain};
-pub use source::{ARCHIVE_PURPOSE, BACKUP_PURPOSE, Model, Source};
+pub use source::{ARCHIVE_PURPOSE, BACKUP_PURPOSE, Model, RingText, Source};
 pub use verify::{Verified, verify};
 
 use std::ops::ControlFlow;

@@ -142,33 +142,38 @@ pub(super) fn sweep(directory: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Removes the backups of `store_id` that are older than `keep_days`, but none that is not followed
-/// by a good one: `is_good` proves a backup. Answers how many went.
+/// What is older has outlived its time.
+pub(super) fn expiry(keep_days: u32, now: Time) -> Time {
+    now.plus_ms(-i64::from(keep_days) * DAY_MS)
+}
+
+/// Removes the backups in a directory that are older than `keep_days`, whichever history of the store
+/// they are of, but none that is not followed by a good one: `is_good` proves a backup. Answers how
+/// many went. Files that cannot be read are left for a person to look at.
 ///
 /// # Errors
 /// [`BackupError::File`].
 pub fn retain(
     directory: &Path,
-    store_id: &str,
     keep_days: u32,
     now: Time,
     is_good: &mut dyn FnMut(&Path) -> bool,
 ) -> Result<usize, BackupError> {
-    let until = now.plus_ms(-i64::from(keep_days) * DAY_MS);
-    let ours = list(directory)?.into_iter().filter_map(|listed| {
-        let manifest = listed.manifest.filter(|manifest| manifest.store_id == store_id)?;
+    let until = expiry(keep_days, now);
+    let known = list(directory)?.into_iter().filter_map(|listed| {
+        let manifest = listed.manifest?;
         Some((listed.path, manifest.created_at))
     });
-    let ours: Vec<(PathBuf, Time)> = ours.collect();
-    if ours.iter().all(|(_, created_at)| *created_at >= until) {
+    let known: Vec<(PathBuf, Time)> = known.collect();
+    if known.iter().all(|(_, created_at)| *created_at >= until) {
         return Ok(0);
     }
-    let Some(newest_good) = ours.iter().position(|(path, _)| is_good(path)) else {
+    let Some(newest_good) = known.iter().position(|(path, _)| is_good(path)) else {
         tracing::warn!("no backup could be proven good; none is removed");
         return Ok(0);
     };
     let mut removed = 0;
-    for (path, _) in ours.iter().skip(newest_good + 1).filter(|(_, at)| *at < until) {
+    for (path, _) in known.iter().skip(newest_good + 1).filter(|(_, at)| *at < until) {
         fs::remove_file(path).map_err(BackupError::file(path))?;
         removed += 1;
     }

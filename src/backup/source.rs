@@ -4,6 +4,7 @@ use crate::engine::blob::Blobs;
 use crate::engine::db::Db;
 use crate::engine::key::Seal;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Purpose of the seal of backup files, for `Keys::seal`.
 pub const BACKUP_PURPOSE: &str = "backup";
@@ -17,8 +18,8 @@ pub struct Source {
     pub db: Db,
     /// The blobs.
     pub blobs: Blobs,
-    /// The wrapped data keys, as `keyring.json` has them; none for a plain store.
-    pub keyring: Option<String>,
+    /// The wrapped data keys; none for a plain store.
+    pub keyring: Option<RingText>,
     /// Seal of backups: `keys.seal(BACKUP_PURPOSE)`, or [`Seal::checked`] for a plain store.
     pub seal: Seal,
     /// The store.
@@ -27,6 +28,28 @@ pub struct Source {
     pub config_toml: String,
     /// Models whose files go into the backup.
     pub models: Vec<Model>,
+}
+
+/// The wrapped data keys as `keyring.json` has them. Cloning gives another handle to the same text:
+/// when the master key is rotated, what is made from then on opens with the new one.
+#[derive(Debug, Clone)]
+pub struct RingText(Arc<RwLock<String>>);
+
+impl RingText {
+    /// The JSON of a key ring.
+    pub fn new(json: String) -> Self {
+        Self(Arc::new(RwLock::new(json)))
+    }
+
+    /// Puts the JSON of the same data keys under another master key in its place.
+    pub fn replace(&self, json: String) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = json;
+    }
+
+    /// The JSON.
+    pub fn get(&self) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A model on disk.

@@ -110,11 +110,7 @@ async fn no_content_of_an_encrypted_backup_or_archive_can_be_read_without_the_ke
     let mut writer = bed.source.blobs.begin(&note.blob()).await.unwrap();
     writer.write(marker.repeat(50).into_bytes().into()).await.unwrap();
     writer.finish().await.unwrap();
-    bed.source
-        .db
-        .write(move |tx: &Write<'_>| tx.put(&note))
-        .await
-        .unwrap_or_else(|error: DbError| panic!("{error}"));
+    bed.put(note).await;
     bed.backup("one.fmb").await.unwrap();
     bed.archiver().step(bed.clock.now()).await.unwrap();
     let mut files = vec![bed.path("one.fmb")];

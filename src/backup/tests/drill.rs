@@ -10,7 +10,12 @@ const BLOB_BYTES: usize = 1 << 20;
 /// Bytes of one row.
 const ROW_BYTES: usize = 4 << 10;
 
-/// Memory at its highest so far, in MiB; 0 where the system does not say.
+/// Forgets how high memory was, where the system can (Linux).
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Memory at its highest since, in MiB; 0 where the system does not say.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
@@ -20,15 +25,19 @@ fn peak_mib() -> u64 {
 async fn fill(bed: &Bed, total_bytes: usize) {
     let rows = total_bytes / 2 / ROW_BYTES;
     for first in (0..rows).step_by(256) {
-        let put = bed.source.db.write(move |tx: &Write<'_>| {
-            (first..rows.min(first + 256)).try_for_each(|number| {
-                let noise = noise(number as u64, ROW_BYTES * 3 / 8);
-                let text = crate::backup::format::hex(&noise);
-                let filler = "a line of a log that says the same again and again\n".repeat(20);
-                tx.put(&Note { writer: 0, number: number as u64, text: text + &filler })
+        let put: Result<(), DbError> = bed
+            .source
+            .db
+            .write(move |tx: &Write<'_>| {
+                (first..rows.min(first + 256)).try_for_each(|number| {
+                    let noise = noise(number as u64, ROW_BYTES * 3 / 8);
+                    let text = crate::backup::format::hex(&noise);
+                    let filler = "a line of a log that says the same again and again\n".repeat(20);
+                    tx.put(&Note { writer: 0, number: number as u64, text: text + &filler })
+                })
             })
-        });
-        put.await.unwrap_or_else(|error: DbError| panic!("{error}"));
+            .await;
+        put.unwrap();
     }
     for number in 0..total_bytes / 2 / BLOB_BYTES {
         let key = format!("drill/{number}").parse().unwrap();
@@ -50,6 +59,10 @@ async fn drill_restore() {
     for encrypted in [false, true] {
         let bed = Arc::new(Bed::new(encrypted));
         fill(&bed, mib << 20).await;
+        // From here on the log is kept until it is archived.
+        let archiver = bed.archiver();
+        archiver.step(bed.clock.now()).await.unwrap();
+        forget_peak();
         let (stop, before_mib) = (Arc::new(AtomicBool::new(false)), peak_mib());
         let writers: Vec<_> = (1..=2)
             .map(|writer| {
@@ -78,7 +91,7 @@ async fn drill_restore() {
         let began = Instant::now();
         bed.restore("drill", "new", None).await.unwrap();
         let restore_s = began.elapsed().as_secs_f64();
-        bed.archiver().step(bed.clock.now()).await.unwrap();
+        archiver.step(bed.clock.now()).await.unwrap();
         bed.restore("drill", "all", Some(None)).await.unwrap();
         let peak = peak_mib();
         let (restored, live) = (bed.dump_restored("all"), bed.dump().await);

@@ -6,8 +6,8 @@ mod moments;
 mod rounds;
 
 use super::{
-    ARCHIVE_PURPOSE, ArchiveLimits, Archiver, BACKUP_PURPOSE, BackupError, Restored, Source,
-    Summary, Target, Tell, Unlock, create, quiet, restore,
+    ARCHIVE_PURPOSE, ArchiveLimits, Archiver, BACKUP_PURPOSE, BackupError, Restored, RingText,
+    Source, Summary, Target, Tell, Unlock, create, quiet, restore,
 };
 use crate::base::{Clock, Ids, Time};
 use crate::engine::blob::{BlobKey, Blobs};
@@ -127,7 +127,7 @@ impl Bed {
         let source = Source {
             db: db.clone(),
             blobs,
-            keyring: ring.map(|ring| ring.to_json()),
+            keyring: ring.map(|ring| RingText::new(ring.to_json())),
             seal: seal(BACKUP_PURPOSE),
             store_id: "5".repeat(32),
             config_toml: "listen = \"127.0.0.1:8090\"\n".to_owned(),
@@ -153,11 +153,12 @@ impl Bed {
         let mut writer = self.source.blobs.begin(&note.blob()).await.unwrap();
         writer.write(note.content().into()).await.unwrap();
         writer.finish().await.unwrap();
-        self.source
-            .db
-            .write(move |tx: &Write<'_>| tx.put(&note))
-            .await
-            .unwrap_or_else(|error: DbError| panic!("{error}"));
+        self.put(note).await;
+    }
+
+    /// The row alone.
+    async fn put(&self, note: Note) {
+        put(&self.source.db, note).await;
     }
 
     async fn write_some(&self, writer: u64, numbers: std::ops::Range<u64>) {
@@ -244,6 +245,11 @@ impl Bed {
     }
 }
 
+async fn put(db: &Db, note: Note) {
+    let stored: Result<(), DbError> = db.write(move |tx| tx.put(&note)).await;
+    stored.unwrap();
+}
+
 fn seal(keys: Option<&Keys>, purpose: &str) -> Seal {
     keys.map_or_else(Seal::checked, |keys| keys.seal(purpose))
 }
@@ -266,13 +272,13 @@ fn dump(snapshot: &crate::engine::db::Snapshot) -> Dump {
 /// The notes in a store, after checking each and the blob that it names.
 async fn notes(db: &Db, blobs: &Blobs) -> BTreeMap<u64, Vec<u64>> {
     let mut found = Vec::new();
-    let walked = db.read(|tx| {
+    let walked: Result<(), DbError> = db.read(|tx| {
         tx.each_row(&crate::engine::db::Span::all(), |note: Note| {
             found.push(note);
             ControlFlow::Continue(())
         })
     });
-    walked.unwrap_or_else(|error: DbError| panic!("{error}"));
+    walked.unwrap();
     let mut numbers = BTreeMap::<u64, Vec<u64>>::new();
     for note in found {
         assert_eq!(note, Note::new(note.writer, note.number));

@@ -1,8 +1,8 @@
 //! Points in time.
 
 use super::*;
-use crate::backup::newest_base;
 use crate::backup::segment::{SegmentName, names as segments};
+use crate::backup::{archived_until, newest_base};
 
 const SECOND_MS: i64 = 1_000;
 
@@ -154,4 +154,62 @@ fn the_name_of_a_segment_survives_its_text_and_sorts() {
     let later = SegmentName { first: 1_001, last: 1_001, at: START };
     assert!(later.to_string() > name.to_string());
     assert!("7-8-9.fma.partial".parse::<SegmentName>().is_err());
+}
+
+#[tokio::test]
+async fn what_is_made_after_a_rotation_of_the_master_key_opens_with_the_new_one() {
+    let bed = Bed::new(true);
+    let (old, new) = (bed.master.as_ref().unwrap(), MasterKey::generate());
+    bed.write_some(1, 0..3).await;
+    bed.backup("before").await.unwrap();
+    let text = bed.source.keyring.as_ref().unwrap();
+    let ring = KeyRing::parse(text.get().as_bytes()).unwrap();
+    let archiver = bed.archiver();
+    archiver.step(bed.clock.now()).await.unwrap();
+    text.replace(ring.rewrap(old, &new).unwrap().to_json());
+    bed.write_some(1, 3..6).await;
+    bed.backup("after").await.unwrap();
+    archiver.step(bed.clock.now()).await.unwrap();
+    for (backup, key, opens) in [
+        ("before", old, true),
+        ("before", &new, false),
+        ("after", old, false),
+        ("after", &new, true),
+    ] {
+        let (path, archive) = (bed.path(backup), bed.path("archive"));
+        let target = bed.target(&format!("{backup}-{opens}"));
+        let unlock = Unlock::Master(key);
+        let done = restore(&path, unlock, &target, Some(&archive), None, &quiet()).await;
+        assert_eq!(done.is_ok(), opens, "{backup}: {done:?}");
+        if let Ok(restored) = done {
+            assert_eq!(restored.sequence, bed.source.db.sequence());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restored_store_begins_an_archive_of_its_own() {
+    let bed = history(false).await;
+    bed.restore("base", "new", Some(Some(second(15)))).await.unwrap();
+    let (db, blobs) = bed.open("new");
+    let store_id = "6".repeat(32);
+    let source = Source { db: db.clone(), blobs, store_id: store_id.clone(), ..bed.source.clone() };
+    let limits = ArchiveLimits::default();
+    let archive = bed.path("archive");
+    let now = bed.clock.now();
+    let archiver = Archiver::open(&source, &archive, Seal::checked(), limits, now).unwrap();
+    create(&source, &bed.path("again"), now, &quiet()).await.unwrap();
+    put(&db, Note::new(2, 0)).await;
+    archiver.step(now).await.unwrap();
+    let sequence = db.sequence();
+    assert_eq!(archived_until(&archive, &store_id).unwrap(), sequence);
+    let restored = bed.restore("again", "both", Some(None)).await.unwrap();
+    assert_eq!((restored.sequence, restored.replayed), (sequence, 1));
+    // The first history goes when it is too old and no backup needs it.
+    let first = bed.source.store_id.clone();
+    let late = now.plus_ms(SECOND_MS);
+    assert_eq!(archiver.trim_histories(std::slice::from_ref(&first), late).unwrap(), 0);
+    assert_eq!(archiver.trim_histories(&[], START).unwrap(), 0);
+    assert_eq!(archiver.trim_histories(&[], late).unwrap(), 1);
+    assert_eq!(names(&archive), [store_id]);
 }

@@ -9,6 +9,7 @@ use std::io::Read;
 async fn a_backup_made_while_writers_run_restores_to_what_they_had_been_told() {
     for encrypted in [false, true] {
         let bed = Arc::new(Bed::new(encrypted));
+        let archiver = bed.archiver();
         bed.write_some(9, 0..300).await;
         for page in 1..=6 {
             bed.page(page, 40).await;
@@ -52,7 +53,7 @@ async fn a_backup_made_while_writers_run_restores_to_what_they_had_been_told() {
         assert_eq!(config, bed.source.config_toml);
         assert_eq!(bed.path("new/keyring.json").exists(), encrypted);
         // The rest comes from the archive: then both stores are the same, byte by byte.
-        bed.archiver().step(bed.clock.now()).await.unwrap();
+        archiver.step(bed.clock.now()).await.unwrap();
         let restored = bed.restore("one", "all", Some(None)).await.unwrap();
         assert_eq!(restored.sequence, bed.source.db.sequence());
         assert_eq!(bed.dump_restored("all"), bed.dump().await);
@@ -70,9 +71,7 @@ async fn a_restored_store_goes_on() {
     bed.restore("one", "new", None).await.unwrap();
     let (db, _) = bed.open("new");
     let before = db.sequence();
-    db.write(|tx: &Write<'_>| tx.put(&Note::new(1, 5)))
-        .await
-        .unwrap_or_else(|error: DbError| panic!("{error}"));
+    put(&db, Note::new(1, 5)).await;
     assert_eq!(db.sequence(), before + 1);
     db.closed().await;
     let (db, _) = bed.open("new");
@@ -98,11 +97,7 @@ async fn a_row_longer_than_a_chunk_and_the_files_of_a_model_survive() {
     bed.source.models.push(crate::backup::Model { name: "tiny".to_owned(), path: model });
     let long = Note { writer: 1, number: 1, text: "x".repeat(9 << 20) };
     let note = long.clone();
-    bed.source
-        .db
-        .write(move |tx: &Write<'_>| tx.put(&note))
-        .await
-        .unwrap_or_else(|error: DbError| panic!("{error}"));
+    bed.put(note).await;
     let summary = bed.backup("long").await.unwrap();
     assert_eq!(summary.files, 3);
     bed.restore("long", "new", None).await.unwrap();
@@ -222,12 +217,10 @@ async fn old_backups_go_but_never_the_last_good_one() {
     let keys = bed.keys.clone().unwrap();
     let mut is_good = |path: &Path| verify(path, Unlock::Keys(&keys), &quiet()).is_ok();
     let later = bed.clock.now().plus_ms(1_000 * DAY_MS);
-    let store_id = &bed.source.store_id;
-    assert_eq!(retain(&directory, store_id, 3, later, &mut is_good).unwrap(), 2);
+    assert_eq!(retain(&directory, 3, later, &mut is_good).unwrap(), 2);
     let left: Vec<_> = list(&directory).unwrap().into_iter().map(|one| one.path).collect();
     assert_eq!(left, [kept[0].path.clone(), kept[1].path.clone()]);
-    assert_eq!(retain(&directory, "another", 3, later, &mut is_good).unwrap(), 0);
-    assert_eq!(retain(&directory, store_id, 3, later, &mut |_| false).unwrap(), 0);
+    assert_eq!(retain(&directory, 3, later, &mut |_| false).unwrap(), 0);
 }
 
 #[tokio::test]
