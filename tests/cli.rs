@@ -1,19 +1,30 @@
 //! The command line, run as a person runs it: the real binary in an empty directory.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 fn faultmaven(directory: &Path, arguments: &[&str]) -> Output {
     with_input(directory, arguments, "")
 }
 
 fn with_input(directory: &Path, arguments: &[&str], input: &str) -> Output {
+    run(directory, arguments, input, &[])
+}
+
+fn with_env(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    run(directory, arguments, "", variables)
+}
+
+fn run(directory: &Path, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_faultmaven"))
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        // The key command of a test is run by a shell.
+        .env("PATH", "/usr/bin:/bin")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -147,4 +158,301 @@ fn completions_and_version_are_for_programs() {
     let version = out(&faultmaven(directory.path(), &["version", "-o", "json"]));
     let version: Value = serde_json::from_str(&version).unwrap();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The server as a child process, killed when dropped.
+struct Serving {
+    child: Child,
+    /// Kept open, or the server would write into a closed pipe.
+    _log: std::io::Lines<BufReader<ChildStderr>>,
+}
+
+impl Serving {
+    fn start(directory: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_faultmaven"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .current_dir(directory)
+            .env_clear()
+            .env("FAULTMAVEN_SEARCH__MODEL", "none")
+            .env("FAULTMAVEN_LOG__FORMAT", "json")
+            .env("FAULTMAVEN_DISK__FLOOR_MIB", "0")
+            .env("FAULTMAVEN_DISK__RESERVE_MIB", "1")
+            .env("FAULTMAVEN_BACKUP__EVERY_HOURS", "0")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serving = |line: &String| line.contains("\"message\":\"serving\"");
+        let found = log.by_ref().map_while(Result::ok).any(|line| serving(&line));
+        assert!(found, "the server serves");
+        Self { child, _log: log }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asserts a failure that is told in one line.
+#[track_caller]
+fn refused(output: &Output, with: &str) {
+    let said = err(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("faultmaven: ")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(with), "{said}");
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}{}", out(output), err(output));
+    out(output)
+}
+
+#[test]
+fn an_encrypted_store_is_made_with_its_key_and_opens_with_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let inside = ["init", "--encrypt", "--new-key-file", "faultmaven-data/key"];
+    refused(&faultmaven(at, &inside), "lies in the data directory");
+    let said = done(&faultmaven(at, &["init", "--encrypt"]));
+    assert!(said.contains("faultmaven-data.key") && said.contains("safe place"), "{said}");
+    let file = at.join("faultmaven-data.key");
+    let key = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(key.trim().len(), 64);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    refused(&faultmaven(at, &["init"]), "holds a store already");
+    refused(&faultmaven(at, &["check"]), "is encrypted and no master key is configured");
+    let by_file = [("FAULTMAVEN_MASTER_KEY_FILE", "faultmaven-data.key")];
+    done(&with_env(at, &["check"], &by_file));
+    let by_command = [("FAULTMAVEN_KEY_COMMAND", "cat faultmaven-data.key")];
+    done(&with_env(at, &["check"], &by_command));
+    let by_text = [("FAULTMAVEN_MASTER_KEY", key.trim())];
+    done(&with_env(at, &["check"], &by_text));
+    let shown = with_env(at, &["config", "print", "--origin"], &by_text);
+    assert!(!done(&shown).contains(key.trim()) && !err(&shown).contains(key.trim()));
+    let other = "0f".repeat(32);
+    let wrong = with_env(at, &["check"], &[("FAULTMAVEN_MASTER_KEY", &other)]);
+    refused(&wrong, "does not open the store");
+    assert!(!err(&wrong).contains(&other));
+    let both = [by_file[0], by_text[0]];
+    refused(&with_env(at, &["check"], &both), "the master key comes from one place");
+    let server = with_env(at, &["serve", "--listen", "127.0.0.1:0"], &[]);
+    refused(&server, "is encrypted and no master key is configured");
+}
+
+#[test]
+fn a_plain_store_refuses_a_key() {
+    let directory = tempfile::tempdir().unwrap();
+    done(&faultmaven(directory.path(), &["init"]));
+    let key = "0f".repeat(32);
+    let run = with_env(directory.path(), &["check"], &[("FAULTMAVEN_MASTER_KEY", &key)]);
+    refused(&run, "is not encrypted, but FAULTMAVEN_MASTER_KEY is configured");
+}
+
+#[test]
+fn a_generated_key_is_new_and_is_never_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let generate = |more: &[&str]| {
+        let arguments: Vec<_> =
+            ["key", "generate"].into_iter().chain(more.iter().copied()).collect();
+        faultmaven(directory.path(), &arguments)
+    };
+    let (one, two) = (done(&generate(&[])), done(&generate(&[])));
+    assert!(one.trim().len() == 64 && one != two);
+    done(&generate(&["--output", "a.key"]));
+    refused(&generate(&["--output", "a.key"]), "exists already and is not overwritten");
+    assert!(!directory.path().join("faultmaven-data").exists());
+}
+
+#[test]
+fn a_master_key_is_rotated_in_a_closed_store_and_in_one_that_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    done(&faultmaven(at, &["init", "--encrypt", "--new-key-file", "one.key"]));
+    let with = |key: &'static str| [("FAULTMAVEN_MASTER_KEY_FILE", key)];
+    let said =
+        done(&with_env(at, &["key", "rotate", "--new-key-file", "two.key"], &with("one.key")));
+    assert!(said.contains("key_file one.key") && said.contains("backups made before"), "{said}");
+    refused(&with_env(at, &["check"], &with("one.key")), "does not open the store");
+    done(&with_env(at, &["check"], &with("two.key")));
+    let old = with_env(at, &["key", "rotate", "--new-key-file", "x.key"], &with("one.key"));
+    refused(&old, "does not open the store");
+    assert!(!at.join("x.key").exists(), "nothing is left of a refused rotation");
+
+    let server = Serving::start(at, &with("two.key"));
+    done(&with_env(at, &["key", "rotate", "--new-key-file", "three.key"], &with("two.key")));
+    done(&with_env(at, &["check"], &with("two.key")));
+    let backup = json(&with_env(at, &["backup", "create", "-o", "json"], &with("two.key")));
+    drop(server);
+    refused(&with_env(at, &["check"], &with("two.key")), "does not open the store");
+    done(&with_env(at, &["check"], &with("three.key")));
+    // A backup made after the rotation has the data keys under the new master key.
+    let verify = ["backup", "verify", backup["path"].as_str().unwrap()];
+    done(&with_env(at, &verify, &with("three.key")));
+    refused(&with_env(at, &verify, &with("two.key")), "not the one");
+    let status = ["key", "status", "-o", "json"];
+    let status: Value =
+        serde_json::from_str(&done(&with_env(at, &status, &with("three.key")))).unwrap();
+    assert_eq!((&status["encrypted"], &status["opens"]), (&true.into(), &true.into()));
+    assert_eq!(status["data_keys"], 1);
+    refused(&with_env(at, &["key", "status"], &with("one.key")), "does not open it");
+    let inside = ["key", "rotate", "--new-key-file", "faultmaven-data/four.key"];
+    refused(&with_env(at, &inside, &with("three.key")), "lies in the data directory");
+}
+
+#[test]
+fn a_store_is_compacted_closed_and_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    refused(&faultmaven(at, &["compact"]), "no store in");
+    done(&faultmaven(at, &["init"]));
+    let figures = |output: &Output| -> (u64, u64) {
+        let answer: Value = serde_json::from_str(&done(output)).unwrap();
+        let figure = |name: &str| answer[name].as_u64().unwrap();
+        (figure("before_bytes"), figure("after_bytes"))
+    };
+    let (before, after) = figures(&faultmaven(at, &["compact", "-o", "json"]));
+    assert!(before > 0 && after > 0);
+    let _server = Serving::start(at, &[]);
+    let (before, after) = figures(&faultmaven(at, &["compact", "-o", "json"]));
+    assert!(before > 0 && after > 0);
+    done(&faultmaven(at, &["check"]));
+}
+
+#[test]
+fn a_store_of_an_earlier_format_is_migrated_on_demand() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let data = at.join("faultmaven-data");
+    let expected = super::api::format_1(&data);
+    let old = std::fs::read(data.join("store.redb")).unwrap();
+    refused(&faultmaven(at, &["check"]), "`faultmaven migrate`");
+    let would = done(&faultmaven(at, &["migrate", "--dry-run"]));
+    assert!(would.starts_with("would bring the store from format 1 to 2: "), "{would}");
+    assert!(std::fs::read(data.join("store.redb")).unwrap() == old && !data.join("db").exists());
+    let done_so = done(&faultmaven(at, &["migrate", "-o", "json"]));
+    let migrated: Value = serde_json::from_str(&done_so).unwrap();
+    assert_eq!((&migrated["from"], &migrated["to"]), (&1.into(), &2.into()));
+    let before = Path::new(migrated["before"].as_str().unwrap()).join("store.redb");
+    assert!(std::fs::read(at.join(before)).unwrap() == old);
+    let check = done(&faultmaven(at, &["check", "-o", "json"]));
+    let checked: Value = serde_json::from_str(&check).unwrap();
+    assert_eq!(checked["audit_entries"], expected["audit_entries"]);
+    let again = done(&faultmaven(at, &["migrate"]));
+    assert!(again.contains("nothing to do"), "{again}");
+}
+
+fn titles(directory: &Path, variables: &[(&str, &str)]) -> u64 {
+    let check = with_env(directory, &["check", "-o", "json"], variables);
+    let checked: Value = serde_json::from_str(&done(&check)).unwrap();
+    assert_eq!(checked["faults"], serde_json::json!([]));
+    checked["audit_entries"].as_u64().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&done(output)).unwrap()
+}
+
+fn create_admin(directory: &Path, name: &str, variables: &[(&str, &str)]) {
+    let email = format!("{name}@example.org");
+    let create = ["admin", "create", "--username", name, "--email", &email, "--password-stdin"];
+    done(&run(directory, &create, "correct horse battery staple\n", variables));
+}
+
+fn backed_up_and_restored(variables: &[(&str, &str)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let ask = |arguments: &[&str]| with_env(at, arguments, variables);
+    refused(&ask(&["backup", "create"]), "no store in");
+    create_admin(at, "ada", variables);
+    let made = json(&ask(&["backup", "create", "-o", "json"]));
+    assert!(made["rows"].as_u64().unwrap() > 3, "{made}");
+    let first = made["path"].as_str().unwrap().to_owned();
+    let before = titles(at, variables);
+    create_admin(at, "bob", variables);
+    {
+        let _server = Serving::start(at, variables);
+        let chosen = at.join("chosen.backup");
+        let chosen = chosen.to_str().unwrap();
+        json(&ask(&["backup", "create", "--output", chosen, "-o", "json"]));
+        refused(&ask(&["backup", "create", "--output", chosen]), "exists already");
+        refused(&ask(&["backup", "restore", &first]), "stop it before a restore");
+    }
+    assert_eq!(json(&ask(&["backup", "list", "-o", "json"])).as_array().unwrap().len(), 1);
+    for file in [first.as_str(), "chosen.backup"] {
+        assert!(
+            done(&ask(&["backup", "verify", file])).starts_with("the backup is good"),
+            "{file}"
+        );
+    }
+    let restored = json(&ask(&["backup", "restore", &first, "-o", "json"]));
+    // What was recorded after the backup was taken is not in it; the backup itself is recorded later.
+    assert_eq!(titles(at, variables), before - 1);
+    let kept = Path::new(restored["before"].as_str().unwrap());
+    assert!(at.join(kept).join("db/store.db").exists(), "{restored}");
+    create_admin(at, "bob", variables);
+    done(&ask(&["backup", "restore", "chosen.backup"]));
+    assert!(titles(at, variables) > before);
+
+    let mut damaged = std::fs::read(at.join(&first)).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(at.join("damaged.backup"), damaged).unwrap();
+    let now = titles(at, variables);
+    for command in ["verify", "restore"] {
+        assert_eq!(ask(&["backup", command, "damaged.backup"]).status.code(), Some(1));
+    }
+    assert_eq!(titles(at, variables), now, "a damaged backup changes nothing");
+}
+
+#[test]
+fn a_store_is_backed_up_and_restored() {
+    backed_up_and_restored(&[]);
+}
+
+#[test]
+fn an_encrypted_store_is_backed_up_and_restored() {
+    backed_up_and_restored(&[("FAULTMAVEN_MASTER_KEY", &"3c".repeat(32))]);
+}
+
+#[test]
+fn a_store_is_restored_to_a_point_in_time_on_another_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let ask = |arguments: &[&str]| with_env(at, arguments, &[]);
+    // The archive is written by a server, at the latest when it stops.
+    let serve_until_stopped = || {
+        let mut server = Serving::start(at, &[]);
+        let pid = server.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(server.child.wait().unwrap().success());
+    };
+    create_admin(at, "ada", &[]);
+    serve_until_stopped();
+    let file = json(&ask(&["backup", "create", "-o", "json"]))["path"].clone();
+    create_admin(at, "bob", &[]);
+    serve_until_stopped();
+    let entries = titles(at, &[]);
+    let restored = json(&ask(&[
+        "backup",
+        "restore",
+        file.as_str().unwrap(),
+        "--at",
+        "2999-01-01T00:00:00Z",
+        "-o",
+        "json",
+    ]));
+    assert!(restored["replayed"].as_u64().unwrap() > 0, "{restored}");
+    assert_eq!(titles(at, &[]), entries);
+    let usage = ask(&["backup", "restore", "x", "--at", "yesterday"]);
+    assert_eq!(usage.status.code(), Some(2));
 }

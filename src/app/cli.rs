@@ -1,5 +1,6 @@
 //! The command line: what can be typed, as data.
 
+use crate::base::Time;
 use crate::uploads::analyse::DataType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -12,7 +13,10 @@ Examples:
   faultmaven analyze app.log                         what is in a log, without any server
   faultmaven analyze app.log -o json | jq .checks
   faultmaven config print --origin                   every setting and where it came from
-  faultmaven check                                   verify a stopped store
+  faultmaven check                                   verify the store: rows, indexes, files, chain
+  faultmaven init --encrypt                          a new store, encrypted, and its key
+  faultmaven backup create                           one verified file, while the server serves
+  faultmaven backup restore FILE --at 2026-11-24T01:45:00Z
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 Settings: flag > FAULTMAVEN_* environment > TOML file > default.";
@@ -49,9 +53,24 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<String>,
     },
+    /// Make a store without starting a server
+    Init {
+        /// Encrypt everything; a new master key is written to a file outside the data directory
+        #[arg(long)]
+        encrypt: bool,
+        /// Where to write the new master key [default: the data directory's name with `.key`]
+        #[arg(long, value_name = "FILE", requires = "encrypt")]
+        new_key_file: Option<PathBuf>,
+    },
     /// Manage administrators
     #[command(subcommand)]
     Admin(Admin),
+    /// Make and change master keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Make, verify and restore backups
+    #[command(subcommand)]
+    Backup(Backup),
     /// Analyse files without a server
     Analyze {
         /// Files to analyse
@@ -84,6 +103,21 @@ pub(super) enum Command {
     },
     /// Rebuild the search indexes from the stored chunks; nothing is embedded again
     Reindex,
+    /// Return the space of deleted rows to the disk; a server goes on serving
+    Compact {
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Bring a store of an earlier version to this one's format; the old one is kept
+    Migrate {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
+    },
     /// Show or test the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -119,6 +153,70 @@ pub(super) enum Admin {
         /// Read the password from standard input instead of asking for it
         #[arg(long)]
         password_stdin: bool,
+    },
+}
+
+/// Make and change master keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// Print a new master key
+    Generate {
+        /// Write it to this new file, for its owner only, instead
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Give the store another master key; nothing else is rewritten, and a server goes on serving
+    Rotate {
+        /// File with the new master key; it is made when there is none
+        #[arg(long, value_name = "FILE")]
+        new_key_file: PathBuf,
+    },
+    /// Say whether the store is encrypted and whether the configured key opens it
+    Status {
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Make, verify and restore backups.
+#[derive(Debug, Subcommand)]
+pub(super) enum Backup {
+    /// Write one consistent backup to one file; a server goes on serving
+    Create {
+        /// The file [default: a name with the time, where backups are kept]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// How to answer
+        #[arg(short = 'o', value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Prove that a backup can be restored, without restoring it
+    Verify {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the backups that are kept
+    List {
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Put a backup in the place of the store, which is kept; needs a stopped server
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Go on from the backup to this instant, with the archive (RFC 3339)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Time>,
+        /// How to answer
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -170,6 +268,10 @@ fn data_type(name: &str) -> Result<DataType, String> {
         let known: Vec<_> = DataType::ALL.iter().map(|each| each.as_str()).collect();
         format!("expected one of {}", known.join(", "))
     })
+}
+
+fn instant(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| "expected a time like 2026-11-24T01:45:00Z".into())
 }
 
 #[cfg(test)]

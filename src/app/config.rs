@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
+use zeroize::Zeroizing;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,15 @@ pub struct Config {
     pub listen: String,
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// File that holds the master key of an encrypted store; empty: none. The environment may name
+    /// it as `FAULTMAVEN_MASTER_KEY_FILE`.
+    pub key_file: PathBuf,
+    /// Command whose output is the master key, run by `sh -c`; empty: none.
+    pub key_command: String,
+    /// The master key itself, from `FAULTMAVEN_MASTER_KEY`; no file can hold it and nothing prints
+    /// it.
+    #[serde(skip)]
+    pub master_key: Option<Secret>,
     /// Sign-in.
     pub auth: Auth,
     /// The HTTP shell.
@@ -29,8 +39,52 @@ pub struct Config {
     pub jobs: Jobs,
     /// The database.
     pub database: Database,
+    /// The disk under the data directory.
+    pub disk: Disk,
+    /// Scheduled backups.
+    pub backup: Backup,
+    /// The point-in-time archive.
+    pub archive: Archive,
     /// Logging.
     pub log: Log,
+}
+
+impl Config {
+    /// Whether a master key is configured, so that a new store is encrypted.
+    pub(super) fn names_key(&self) -> bool {
+        self.master_key.is_some()
+            || !self.key_file.as_os_str().is_empty()
+            || !self.key_command.is_empty()
+    }
+}
+
+impl Disk {
+    /// The floor in bytes.
+    pub(super) fn floor_bytes(&self) -> u64 {
+        u64::from(self.floor_mib) << 20
+    }
+}
+
+/// A text from the environment that is never shown; wiped when it goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text in.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text, for the one place that needs it.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// Sign-in.
@@ -108,6 +162,42 @@ pub struct Jobs {
 pub struct Database {
     /// Bound of the page cache.
     pub cache_mib: u16,
+    /// Bound of the change log that waits for the archive and for readers of changes.
+    pub log_mib: u16,
+}
+
+/// The disk under the data directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// With less free space than this, what would grow the store is refused; 0 never refuses.
+    pub floor_mib: u32,
+    /// Space kept back, so that deletes and a stop work on a full disk.
+    pub reserve_mib: u16,
+}
+
+/// Scheduled backups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Where backups are kept; empty: `backups` in the data directory.
+    pub dir: PathBuf,
+    /// Hours between two backups; 0 makes none by itself.
+    pub every_hours: u16,
+    /// Days a scheduled backup is kept.
+    pub keep_days: u16,
+}
+
+/// The point-in-time archive: copies of the change log and of new blobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Archive {
+    /// Where the archive is kept; empty: `archive` in the data directory.
+    pub dir: PathBuf,
+    /// Most seconds between a commit and its copy in the archive; 0 keeps no archive.
+    pub every_seconds: u16,
+    /// Changes of this size are archived at once.
+    pub segment_mib: u16,
 }
 
 /// Logging.
@@ -125,12 +215,18 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8090".into(),
             data_dir: "./faultmaven-data".into(),
+            key_file: PathBuf::new(),
+            key_command: String::new(),
+            master_key: None,
             auth: Auth::default(),
             http: Http::default(),
             uploads: Uploads::default(),
             search: Search::default(),
             jobs: Jobs::default(),
             database: Database::default(),
+            disk: Disk::default(),
+            backup: Backup::default(),
+            archive: Archive::default(),
             log: Log::default(),
         }
     }
@@ -173,7 +269,25 @@ impl Default for Jobs {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { cache_mib: 64 }
+        Self { cache_mib: 64, log_mib: 256 }
+    }
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { floor_mib: 512, reserve_mib: 64 }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), every_hours: 24, keep_days: 30 }
+    }
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), every_seconds: 60, segment_mib: 16 }
     }
 }
 
@@ -246,6 +360,9 @@ pub enum ConfigError {
         /// What was expected.
         reason: String,
     },
+    /// More than one place names the master key.
+    #[error("the master key comes from one place, but {0} name it; keep one")]
+    Keys(String),
 }
 
 fn nearest_hint(nearest: &Option<String>) -> String {
@@ -278,7 +395,12 @@ pub(super) fn resolve(
             set(&mut settings, &key, Given::Typed(value), Origin::File(path.to_owned()))?;
         }
     }
+    let mut master_key = None;
     for (name, value) in environment {
+        if name == MASTER_KEY {
+            master_key = Some(Secret::new(value)).filter(|key| !key.reveal().trim().is_empty());
+            continue;
+        }
         let Some(key) = environment_key(&name) else { continue };
         set(&mut settings, &key, Given::Text(value), Origin::Environment(name))?;
     }
@@ -290,8 +412,23 @@ pub(super) fn resolve(
             Origin::Flag((*key).replace('_', "-")),
         )?;
     }
-    let config = typed(&settings)?;
+    let config = Config { master_key, ..typed(&settings)? };
+    one_key(&config, &settings)?;
     Ok(Resolved { config, settings })
+}
+
+/// Which key opens a store must not depend on an order of precedence that somebody has to know.
+fn one_key(config: &Config, settings: &Settings) -> Result<(), ConfigError> {
+    let named = |key: &str| match settings.get(key) {
+        Some((Value::String(text), origin)) if !text.is_empty() => {
+            Some(format!("`{key}` ({origin})"))
+        }
+        _ => None,
+    };
+    let text = config.master_key.as_ref().map(|_| format!("environment {MASTER_KEY}"));
+    let named: Vec<_> =
+        [named("key_file"), named("key_command"), text].into_iter().flatten().collect();
+    if named.len() > 1 { Err(ConfigError::Keys(named.join(" and "))) } else { Ok(()) }
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
@@ -328,8 +465,16 @@ fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
 /// Variables that name the first admin or a secret rather than a setting.
 const NOT_SETTINGS: &[&str] = &["CONFIG", "ADMIN_"];
 
+/// Holds the master key itself: no setting, so that nothing can print it.
+const MASTER_KEY: &str = "FAULTMAVEN_MASTER_KEY";
+/// Names `key_file`, as every secret can be named by a file.
+const MASTER_KEY_FILE: &str = "FAULTMAVEN_MASTER_KEY_FILE";
+
 /// `FAULTMAVEN_AUTH__DEV_LOGIN` sets `auth.dev_login`.
 fn environment_key(name: &str) -> Option<String> {
+    if name == MASTER_KEY_FILE {
+        return Some("key_file".into());
+    }
     let rest = name.strip_prefix("FAULTMAVEN_")?;
     if NOT_SETTINGS.iter().any(|prefix| rest.starts_with(prefix)) {
         return None;
@@ -489,6 +634,27 @@ mod tests {
                 .starts_with("setting `auth.registration` (file F): unknown variant `maybe`")
         );
         assert!(refused("= 3", &[]).starts_with("F is not valid TOML"));
+    }
+
+    #[test]
+    fn the_master_key_comes_from_one_place_and_is_never_shown() {
+        let hex = "ab".repeat(32);
+        let from = |file: &str, environment: &[(&str, &str)]| resolve_with(file, environment, &[]);
+        let text = from("", &[("FAULTMAVEN_MASTER_KEY", &hex)]).unwrap();
+        assert_eq!(text.config.master_key.as_ref().map(Secret::reveal), Some(hex.as_str()));
+        assert!(!format!("{text:?}").contains(&hex), "{text:?}");
+        let file = from("", &[("FAULTMAVEN_MASTER_KEY_FILE", "k")]).unwrap();
+        assert_eq!(file.config.key_file, Path::new("k"));
+        let origin = file.settings["key_file"].1.to_string();
+        assert_eq!(origin, "environment FAULTMAVEN_MASTER_KEY_FILE");
+        let both = from("key_command = 'cat k'", &[("FAULTMAVEN_MASTER_KEY", &hex)]).unwrap_err();
+        assert_eq!(
+            both,
+            "the master key comes from one place, but `key_command` (file F) and environment \
+             FAULTMAVEN_MASTER_KEY name it; keep one"
+        );
+        assert!(from("key_command = 'a'\nkey_file = 'b'", &[]).is_err());
+        assert!(from("key_file = 'b'", &[("FAULTMAVEN_MASTER_KEY", "")]).is_ok());
     }
 
     #[test]

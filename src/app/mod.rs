@@ -7,9 +7,17 @@
 //! - **Never** holds a rule of a room: it opens engines, joins routes, jobs and sweeps, and turns
 //!   the command line into calls.
 
+mod admin;
+mod backups;
+mod care;
+mod changes;
 mod cli;
 mod config;
+mod consumers;
 mod data_dir;
+mod maintenance;
+mod master_key;
+mod migrate;
 mod offline;
 mod openapi;
 mod operator;
@@ -17,13 +25,18 @@ mod router;
 mod run;
 mod schedule;
 mod serve;
+mod starting;
 mod store;
+mod swap;
 mod terminal;
 
+pub use backups::ArchiveError;
 pub use config::{
-    Auth, Config, ConfigError, Database, Http, Jobs, Log, Origin, Registration, Resolved, Search,
-    Uploads,
+    Archive, Auth, Backup, Config, ConfigError, Database, Disk, Http, Jobs, Log, Origin,
+    Registration, Resolved, Search, Secret, Uploads,
 };
+pub use master_key::MasterKeyError;
+pub use migrate::MigrateError;
 pub use run::main;
 pub use serve::{ServeError, Server};
-pub use store::schema;
+pub use store::{OpenError, schema};

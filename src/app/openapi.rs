@@ -1,5 +1,6 @@
 //! The API description: every room's part in one OpenAPI document.
 
+use super::{admin, changes};
 use crate::{backup, cases, jobs, knowledge, ops, reports, uploads, users};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Paths;
@@ -28,6 +29,8 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
         reports::Doc::openapi(),
         backup::Doc::openapi(),
         jobs::Doc::openapi(),
+        admin::Doc::openapi(),
+        changes::Doc::openapi(),
     ];
     for mut room in rooms {
         let paths = std::mem::replace(&mut room.paths, Paths::new());

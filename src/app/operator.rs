@@ -2,11 +2,12 @@
 //! directory can read, and the few routes it opens.
 
 use super::data_dir::{DataDir, write_private};
-use crate::base::{Actor, Class, Ids};
-use crate::engine::blob::Blobs;
-use crate::engine::db::{Db, Fault};
-use crate::search::Search;
-use crate::uploads;
+use super::maintenance::{Maintenance, RotateError, rotate};
+use crate::backup::{BackupError, Backups, Made, Tell, quiet};
+use crate::base::{Actor, Class, Ids, Json, Time};
+use crate::engine::db::Db;
+use crate::ops::audit::{self, Category, Entry};
+use crate::ops::event;
 use crate::users::{self, Application, Password, SignIn, UsersError};
 use crate::web::{self, Answer, Body, Ctx, Failure};
 use actix_web::http::{StatusCode, header};
@@ -14,13 +15,16 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, post};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// How the command line shows in the audit trail.
 pub(super) const COMMAND_LINE: Actor = Actor::System("command line");
-/// How long the command line waits for the server.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// How long the command line waits for an answer that is made at once.
+pub(super) const SOON: Duration = Duration::from_secs(120);
+/// How long it waits for what reads or writes the whole store.
+pub(super) const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the running server leaves in its data directory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,16 +37,14 @@ struct Credential {
 /// The server's side.
 pub(super) struct Operator {
     token: String,
-    blobs: Blobs,
-    search: Search,
 }
 
 impl Operator {
     /// Makes a token for this run of the server.
-    pub(super) fn new(ids: &Ids, blobs: Blobs, search: Search) -> Self {
+    pub(super) fn new(ids: &Ids) -> Self {
         let secret: [u8; 32] = ids.secret();
         let token = secret.iter().fold("fmo_".to_owned(), |t, byte| format!("{t}{byte:02x}"));
-        Self { token, blobs, search }
+        Self { token }
     }
 
     /// Leaves the credential where the command line looks for it.
@@ -84,13 +86,6 @@ impl NewAdmin {
     }
 }
 
-/// What a check of a store found.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Checked {
-    pub(super) faults: Vec<String>,
-    pub(super) audit_entries: u64,
-}
-
 #[post("/operator/admins")]
 async fn create_admin(
     ctx: Ctx,
@@ -110,56 +105,185 @@ async fn create_admin(
 }
 
 #[post("/operator/check")]
-async fn check(ctx: Ctx, request: HttpRequest, operator: Data<Operator>) -> Answer {
+async fn check(
+    ctx: Ctx,
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+) -> Answer {
     operator.admit(&request)?;
-    let checked = check_rooms(&ctx.db, &operator.blobs, &operator.search).await;
-    web::json(StatusCode::OK, &checked)
+    web::json(StatusCode::OK, &maintenance.check(&ctx.db).await?)
 }
 
 #[post("/operator/reindex")]
-async fn reindex(request: HttpRequest, operator: Data<Operator>) -> Answer {
+async fn reindex(
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+) -> Answer {
     operator.admit(&request)?;
-    operator.search.reindex();
+    maintenance.search.reindex();
     web::json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "rebuilding" }))
 }
 
+#[post("/operator/compact")]
+async fn compact(
+    ctx: Ctx,
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+) -> Answer {
+    operator.admit(&request)?;
+    web::json(StatusCode::OK, &maintenance.compact(&ctx.db).await?)
+}
+
+/// Which key to rotate to.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewKey {
+    /// Absolute path of its file, on this machine.
+    pub(super) new_key_file: PathBuf,
+}
+
+#[post("/operator/key/rotate")]
+async fn rotate_key(
+    ctx: Ctx,
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+    body: Body<NewKey>,
+) -> Answer {
+    operator.admit(&request)?;
+    let turn = maintenance.begin()?;
+    let file = body.into_inner().new_key_file;
+    let rotated = actix_web::web::block(move || {
+        let _turn = turn;
+        let rotated = rotate(&maintenance.config, &maintenance.dir, &file)?;
+        if let Some(keyring) = maintenance.backups.keyring() {
+            keyring.replace(rotated.keyring.clone());
+        }
+        Ok::<_, RotateError>(rotated)
+    });
+    let refused = |e: &dyn std::fmt::Display| Failure::new(Class::Conflict, "key", e.to_string());
+    let rotated = rotated.await.map_err(|e| refused(&e))?.map_err(|e| refused(&e))?;
+    let entry = rotation(&ctx.ids, ctx.now);
+    ctx.db.write(move |tx| audit::record(tx, entry.clone())).await?;
+    web::json(StatusCode::OK, &rotated)
+}
+
+/// Where a backup goes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBackup {
+    /// Absolute path of the new file, on this machine; where backups are kept when none.
+    pub(super) output: Option<PathBuf>,
+}
+
+/// A backup that was made and read back.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MadeBackup {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Its length.
+    pub(super) size_bytes: u64,
+    /// Bytes of rows and files in it, before compression.
+    pub(super) content_bytes: u64,
+    /// Rows and index entries.
+    pub(super) rows: u64,
+    /// Uploaded files.
+    pub(super) blobs: u64,
+    /// The last change in it.
+    pub(super) sequence: u64,
+}
+
+impl From<Made> for MadeBackup {
+    fn from(made: Made) -> Self {
+        Self {
+            size_bytes: made.size_bytes,
+            content_bytes: made.summary.content_bytes(),
+            rows: made.summary.rows(),
+            blobs: made.summary.blobs,
+            sequence: made.summary.manifest.sequence,
+            path: made.path,
+        }
+    }
+}
+
+/// Makes a backup for the command line, with its audit entry.
+pub(super) async fn make_backup(
+    backups: &Backups,
+    db: &Db,
+    output: Option<PathBuf>,
+    now: Time,
+    ids: &Ids,
+    tell: &Tell,
+) -> Result<MadeBackup, BackupError> {
+    let made = match output {
+        Some(output) => backups.make_at(&output, now, tell).await?,
+        None => backups.make(now, tell).await?,
+    };
+    let entry = Entry {
+        event_type: event::BACKUP_CREATED,
+        category: Category::Administration,
+        resource_type: "backup",
+        resource_id: made.name(),
+        ..rotation(ids, now)
+    };
+    db.write(move |tx| audit::record(tx, entry.clone())).await?;
+    Ok(made.into())
+}
+
+#[post("/operator/backup")]
+async fn backup(
+    ctx: Ctx,
+    request: HttpRequest,
+    operator: Data<Operator>,
+    maintenance: Data<Maintenance>,
+    body: Body<NewBackup>,
+) -> Answer {
+    operator.admit(&request)?;
+    let output = body.into_inner().output;
+    let backups = &maintenance.backups;
+    let made = make_backup(backups, &ctx.db, output, ctx.now, &ctx.ids, &quiet()).await?;
+    maintenance.safety.look().await;
+    web::json(StatusCode::CREATED, &made)
+}
+
+/// What the audit trail says of a rotation by the command line.
+pub(super) fn rotation(ids: &Ids, now: Time) -> Entry {
+    Entry {
+        event_id: ids.next(now),
+        at: now,
+        actor: COMMAND_LINE.label(),
+        event_type: event::KEY_ROTATED,
+        category: Category::Security,
+        resource_type: "store",
+        resource_id: "master_key".into(),
+        details: Json::empty(),
+        address: None,
+        success: true,
+    }
+}
+
+/// The operator's routes.
+pub(super) const PATHS: [&str; 6] = [
+    "/operator/admins",
+    "/operator/check",
+    "/operator/reindex",
+    "/operator/compact",
+    "/operator/key/rotate",
+    "/operator/backup",
+];
+
 /// Mounts the operator's routes.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(create_admin).service(check).service(reindex);
-}
-
-/// Asks every room whether it is sane.
-pub(super) async fn check_rooms(db: &Db, blobs: &Blobs, search: &Search) -> Checked {
-    let (rows, index) = (db.clone(), search.clone());
-    // Walks every row: far too long for an async thread.
-    let walked = tokio::task::spawn_blocking(move || check_rows(&rows, &index)).await;
-    let mut checked = walked.unwrap_or_else(|error| Checked {
-        faults: vec![format!("the check broke: {error}")],
-        audit_entries: 0,
-    });
-    match uploads::check(db, blobs).await {
-        Ok(faults) => checked.faults.extend(faults),
-        Err(error) => checked.faults.push(format!("blobs: {error}")),
-    }
-    checked
-}
-
-fn check_rows(db: &Db, search: &Search) -> Checked {
-    let mut checked = Checked { faults: Vec::new(), audit_entries: 0 };
-    let say = |fault: Fault| format!("{}: {}", fault.place, fault.detail);
-    match db.check() {
-        Ok(faults) => checked.faults.extend(faults.into_iter().map(say)),
-        Err(error) => checked.faults.push(format!("database: {error}")),
-    }
-    match db.read(|tx| search.check(tx)) {
-        Ok(faults) => checked.faults.extend(faults.into_iter().map(say)),
-        Err(error) => checked.faults.push(format!("search: {error}")),
-    }
-    match db.read(crate::ops::audit::verify) {
-        Ok(verified) => checked.audit_entries = verified.entries,
-        Err(error) => checked.faults.push(format!("audit: {error}")),
-    }
-    checked
+    config
+        .service(create_admin)
+        .service(check)
+        .service(reindex)
+        .service(compact)
+        .service(rotate_key)
+        .service(backup);
 }
 
 /// Sends one request of the command line to the server that holds the store.
@@ -170,6 +294,7 @@ pub(super) fn ask<T: for<'de> Deserialize<'de>>(
     dir: &DataDir,
     path: &str,
     body: &impl Serialize,
+    within: Duration,
 ) -> Result<T, String> {
     let file = dir.operator();
     let text = std::fs::read_to_string(&file).map_err(|e| {
@@ -182,7 +307,7 @@ pub(super) fn ask<T: for<'de> Deserialize<'de>>(
         serde_json::from_str(&text).map_err(|e| format!("{} is damaged: {e}", file.display()))?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(ANSWER_WITHIN))
+        .timeout_global(Some(within))
         .build()
         .into();
     let mut answer = agent

@@ -1,5 +1,8 @@
 //! Every route of the server on one application.
 
+use super::admin;
+use super::changes::{self, Feed};
+use super::maintenance::Maintenance;
 use super::openapi::{MOUNTS, document};
 use super::operator::{self, Operator};
 use crate::backup::{self, Backups};
@@ -13,6 +16,7 @@ use crate::users::SignIn;
 use crate::web::{Methods, Shell};
 use crate::{cases, jobs, knowledge, ops, uploads, users};
 use actix_web::web::{Data, Redirect, ServiceConfig, redirect, scope};
+use std::collections::HashSet;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// What the routes work with; one value shared by all workers.
@@ -27,6 +31,8 @@ pub(super) struct Parts {
     pub(super) uploads: Data<Uploads>,
     pub(super) backups: Data<Backups>,
     pub(super) operator: Data<Operator>,
+    pub(super) maintenance: Data<Maintenance>,
+    pub(super) feed: Data<Feed>,
     pub(super) bodies: Data<Bodies>,
     pub(super) halted: Data<jobs::Halted>,
 }
@@ -44,6 +50,29 @@ fn rooms(config: &mut ServiceConfig) {
     reports::routes(config);
     backup::routes(config);
     jobs::routes(config);
+    admin::routes(config);
+    changes::routes(config);
+}
+
+/// Routes whose POST, PUT or PATCH is served while the disk is full: those that read, those that
+/// sign in and out, and the care of the store that makes room again.
+const OPEN_WHEN_FULL: [&str; 9] = [
+    "/auth/login",
+    "/auth/logout",
+    "/auth/refresh",
+    "/auth/dev-login",
+    "/data/classify",
+    "/knowledge/search",
+    "/admin/check",
+    "/admin/compact",
+    "/admin/changes/{consumer}",
+];
+
+/// The same as the shell asks for them: with every mount.
+pub(super) fn open_when_full() -> HashSet<String> {
+    let mounted = |path: &str| MOUNTS.map(|mount| format!("{mount}{path}"));
+    let rooms = OPEN_WHEN_FULL.iter().copied().flat_map(mounted);
+    rooms.chain(operator::PATHS.map(str::to_owned)).collect()
 }
 
 impl Parts {
@@ -59,6 +88,8 @@ impl Parts {
             .app_data(self.uploads.clone())
             .app_data(self.backups.clone())
             .app_data(self.operator.clone())
+            .app_data(self.maintenance.clone())
+            .app_data(self.feed.clone())
             .app_data(self.bodies.clone())
             .app_data(self.halted.clone());
         for mount in MOUNTS {
@@ -71,5 +102,20 @@ impl Parts {
             .service(redirect("/", "/docs/"))
             .service(Redirect::new("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_open_on_a_full_disk_exists() {
+        let api = serde_json::to_value(document()).unwrap();
+        for path in OPEN_WHEN_FULL {
+            let item = &api["paths"][format!("{}{path}", MOUNTS[0])];
+            let writes = ["post", "put", "patch"].iter().any(|method| item[method].is_object());
+            assert!(writes, "{path} is no route that the shell would refuse");
+        }
     }
 }

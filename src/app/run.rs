@@ -1,9 +1,10 @@
 //! From the command line to an exit code.
 
+use super::care;
 use super::cli::{Admin, Cli, Command, ConfigCommand, Format, Model};
 use super::config::{Config, Resolved, resolve};
 use super::data_dir::DataDir;
-use super::operator::{self, COMMAND_LINE, Checked, NewAdmin, check_rooms};
+use super::operator::{self, COMMAND_LINE, NewAdmin};
 use super::serve::{Server, first_admin};
 use super::store::{self, OpenError};
 use super::terminal::{note, password, say, say_json};
@@ -71,6 +72,15 @@ fn run(cli: Cli) -> Result<(), String> {
     let resolve = || settings(file.as_deref(), &flags);
     match cli.command {
         Command::Serve { .. } => serve(&resolve()?.config),
+        Command::Init { encrypt, new_key_file } => {
+            care::init(&resolve()?.config, encrypt, new_key_file)
+        }
+        Command::Key(command) => care::key(command, || resolve().map(|found| found.config)),
+        Command::Backup(command) => care::backup(command, &resolve()?.config),
+        Command::Compact { output } => care::compact(&resolve()?.config, output.format),
+        Command::Migrate { dry_run, output } => {
+            care::migrate(&resolve()?.config, dry_run, output.format)
+        }
         Command::Admin(Admin::Create { username, email, password_stdin }) => {
             let password = password(password_stdin)?;
             create_admin(&resolve()?.config, NewAdmin { username, email, password })
@@ -79,7 +89,7 @@ fn run(cli: Cli) -> Result<(), String> {
             offline::analyze(&resolve()?.config, &files, data_type, lines, output.format)
         }
         Command::Classify { files, output } => offline::classify_files(&files, output.format),
-        Command::Check { output } => check(&resolve()?.config, output.format),
+        Command::Check { output } => care::check(&resolve()?.config, output.format),
         Command::Reindex => reindex(&resolve()?.config),
         Command::Config(ConfigCommand::Print { origin }) => {
             print_config(&resolve()?, origin);
@@ -192,7 +202,7 @@ fn offer_setup(link: &str, style: logs::Style) {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()
@@ -242,9 +252,11 @@ fn admin_from_environment() -> Result<Option<NewAdmin>, String> {
 
 fn create_admin(config: &Config, admin: NewAdmin) -> Result<(), String> {
     let username = admin.username.clone();
-    match store::open_db(config) {
-        Ok(db) => {
-            let ids = Ids::system();
+    let ids = Ids::system();
+    let opened = store::enter(config, &ids)
+        .and_then(|entered| Ok((store::open_db(&entered, config, &Clock::system())?.0, entered)));
+    match opened {
+        Ok((db, _entered)) => {
             let hasher = Hasher::new(HashCost::default(), &ids).map_err(|e| e.to_string())?;
             let now = Clock::system().now();
             let made = admin.application();
@@ -256,7 +268,7 @@ fn create_admin(config: &Config, admin: NewAdmin) -> Result<(), String> {
         }
         Err(OpenError::InUse { .. }) => {
             let dir = DataDir::new(&config.data_dir);
-            operator::ask::<serde_json::Value>(&dir, "/operator/admins", &admin)?;
+            operator::ask::<serde_json::Value>(&dir, "/operator/admins", &admin, operator::SOON)?;
         }
         Err(error) => return Err(error.to_string()),
     }
@@ -264,34 +276,8 @@ fn create_admin(config: &Config, admin: NewAdmin) -> Result<(), String> {
     Ok(())
 }
 
-fn check(config: &Config, format: Format) -> Result<(), String> {
-    let dir = DataDir::new(&config.data_dir);
-    if !dir.has_store() {
-        return Err(format!("no store in {}", dir.path().display()));
-    }
-    let checked = match store::open(config) {
-        Ok(store) => runtime()?.block_on(check_rooms(&store.db, &store.blobs, &store.search)),
-        Err(OpenError::InUse { .. }) => {
-            operator::ask::<Checked>(&dir, "/operator/check", &serde_json::json!({}))?
-        }
-        Err(error) => return Err(error.to_string()),
-    };
-    if format == Format::Json {
-        say_json(&checked)?;
-    } else {
-        checked.faults.iter().for_each(say);
-        if checked.faults.is_empty() {
-            say(format!("all is well; {} audit entries verified", checked.audit_entries));
-        }
-    }
-    match checked.faults.len() {
-        0 => Ok(()),
-        n => Err(format!("{n} faults found")),
-    }
-}
-
 fn reindex(config: &Config) -> Result<(), String> {
-    match store::open(config) {
+    match store::open(config, &Clock::system(), &Ids::system()) {
         Ok(store) => {
             store.search.reindex();
             runtime()?.block_on(store.search.catch_up(&store.db)).map_err(|e| e.to_string())?;
@@ -299,7 +285,13 @@ fn reindex(config: &Config) -> Result<(), String> {
         }
         Err(OpenError::InUse { .. }) => {
             let dir = DataDir::new(&config.data_dir);
-            operator::ask::<serde_json::Value>(&dir, "/operator/reindex", &serde_json::json!({}))?;
+            let nothing = serde_json::json!({});
+            operator::ask::<serde_json::Value>(
+                &dir,
+                "/operator/reindex",
+                &nothing,
+                operator::SOON,
+            )?;
             say("the running server rebuilds the index in the background");
         }
         Err(error) => return Err(error.to_string()),

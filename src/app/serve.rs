@@ -1,17 +1,20 @@
 //! The server: opened, started, drained, closed.
 
+use super::backups::{ArchiveError, Safety, StoreParts};
+use super::changes::Feed;
 use super::config::{Config, Registration};
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, Lock};
+use super::maintenance::Maintenance;
+use super::migrate::{self, MigrateError, Progress};
 use super::operator::{NewAdmin, Operator};
-use super::router::{Parts, methods};
+use super::router::{Parts, methods, open_when_full};
 use super::schedule;
+use super::starting::Starting;
 use super::store::{self, OpenError, Store};
-use crate::backup::{BackupJob, Backups, Rules, Shelf, Source};
+use crate::backup::{self, BackupJob};
 use crate::base::{Actor, Clock, Ids};
-use crate::engine::blob::Blobs;
 use crate::engine::db::Db;
 use crate::engine::embed::{self, Embed, Pool};
-use crate::engine::key::Seal;
 use crate::jobs::{self, Bodies, JobsError, Runner};
 use crate::knowledge::{IndexJob, Knowledge};
 use crate::ops::health::{Readiness, State};
@@ -33,6 +36,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+/// Name of a migration among the components of a server that starts.
+const MIGRATION: &str = "migration";
 /// Open connections per worker thread.
 const CONNECTIONS_MAX: usize = 10_000;
 /// A client must send its request head within this time.
@@ -62,6 +67,12 @@ pub enum ServeError {
     /// Interrupted jobs cannot be returned to the queue.
     #[error(transparent)]
     Jobs(#[from] JobsError),
+    /// The store of an earlier version cannot be brought to this one's format.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Something of the operating system failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -82,6 +93,8 @@ pub struct Server {
     dir: DataDir,
     drain: Duration,
     db: Db,
+    /// Goes after the store.
+    lock: Lock,
 }
 
 impl Server {
@@ -93,7 +106,9 @@ impl Server {
     pub async fn start(config: &Config, clock: Clock, ids: Ids) -> Result<Self, ServeError> {
         let listener = listen(&config.listen)?;
         let address = listener.local_addr()?;
-        let Store { db, blobs, search } = store::open(config)?;
+        // Named first, so that it goes last should a step below fail.
+        let Store { lock, db, blobs, search, format, keys, consumers } =
+            open(config, &clock, &ids, &listener).await?;
         let sign_in = sign_in(config, address, &ids)?;
         let readiness = Readiness::new();
         readiness.set("search", State::Ok, "opened");
@@ -103,7 +118,10 @@ impl Server {
             unpacked_bytes_max: config.uploads.unpacked_bytes_max.into(),
         };
         let dir = DataDir::new(&config.data_dir);
-        let backups = backups(config, &dir, &db, &blobs);
+        let parts =
+            StoreParts { dir: &dir, format: &format, keys: keys.as_ref(), db: &db, blobs: &blobs };
+        let backups = parts.with_archive(config, clock.now())?;
+        let safety = Safety::new(backups.clone(), format.store_id.clone());
         let bodies = Bodies::new(vec![
             Arc::new(Preprocess::new(blobs.clone(), limits)),
             Arc::new(IndexJob::new(search.clone())),
@@ -114,9 +132,22 @@ impl Server {
         if recovered > 0 {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
         }
-        let operator = Operator::new(&ids, blobs.clone(), search.clone());
+        let operator = Operator::new(&ids);
         operator.publish(&dir, address)?;
-        let metrics = metrics(&clock, &db, &search);
+        let maintenance = Maintenance {
+            config: config.clone(),
+            dir: dir.clone(),
+            format,
+            blobs: blobs.clone(),
+            search: search.clone(),
+            consumers,
+            backups: backups.clone(),
+            safety: safety.clone(),
+            turn: Arc::default(),
+        };
+        let floor_bytes = config.disk.floor_bytes();
+        schedule::look_at_disk(&db, floor_bytes, &readiness);
+        let metrics = metrics(&clock, &db, &search, safety.clone());
         let shell = shell(config, &db, &clock, &ids);
         let (hush, hushed) = watch::channel(false);
         let parts = Parts {
@@ -127,8 +158,10 @@ impl Server {
             sign_in: Data::new(sign_in),
             knowledge: Data::new(Knowledge { search: search.clone(), policy: Policy::default() }),
             uploads: Data::new(Uploads::new(blobs.clone(), limits)),
-            backups: Data::new(backups),
+            backups: Data::new(backups.clone()),
             operator: Data::new(operator),
+            maintenance: Data::new(maintenance),
+            feed: Data::new(Feed::new(store::schema().tables())),
             bodies: Data::new(bodies.clone()),
             halted: Data::new(jobs::Halted(hushed)),
         };
@@ -139,17 +172,33 @@ impl Server {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         let workers = usize::from(config.jobs.workers.max(1));
-        let runner = Runner::start(db.clone(), clock.clone(), ids, bodies, workers);
+        let runner = Runner::start(db.clone(), clock.clone(), ids.clone(), bodies, workers);
         let (halt, halted) = watch::channel(false);
-        let background = vec![
+        let mut background = vec![
             tokio::spawn(search.clone().run(db.clone(), halted.clone())),
-            tokio::spawn(schedule::sweep(db.clone(), blobs, clock, halted.clone())),
-            tokio::spawn(schedule::watch_search(search.clone(), readiness.clone(), halted)),
+            tokio::spawn(schedule::sweep(db.clone(), blobs, clock.clone(), halted.clone())),
+            tokio::spawn(schedule::watch_search(search.clone(), readiness.clone(), halted.clone())),
+            tokio::spawn(schedule::watch_disk(
+                db.clone(),
+                floor_bytes,
+                readiness.clone(),
+                halted.clone(),
+            )),
+            tokio::spawn(safety.watch(halted.clone())),
+            tokio::spawn(backup::schedule(
+                backups.clone(),
+                clock.clone(),
+                ids.clone(),
+                halted.clone(),
+            )),
             tokio::task::spawn_blocking({
                 let (config, readiness) = (config.clone(), readiness.clone());
                 move || load_model(&config, &search, &readiness, &parts.metrics)
             }),
         ];
+        if let Some(archiver) = backups.archiver() {
+            background.push(tokio::spawn(Arc::clone(archiver).run(clock, halted)));
+        }
         Ok(Self {
             address,
             handle,
@@ -162,6 +211,7 @@ impl Server {
             dir,
             drain,
             db,
+            lock,
         })
     }
 
@@ -213,9 +263,46 @@ impl Server {
         let patience = deadline.max(Instant::now() + CLOSE_WITHIN);
         if timeout_at(patience, self.db.closed()).await.is_err() {
             tracing::warn!("something still holds the store; it is closed with the process");
+            // Nobody else may open it before.
+            std::mem::forget(self.lock);
         }
         forget_operator(&self.dir);
     }
+}
+
+/// Opens the store; one of an earlier version is brought to this one's format first, while probes
+/// hear how far that is.
+async fn open(
+    config: &Config,
+    clock: &Clock,
+    ids: &Ids,
+    listener: &TcpListener,
+) -> Result<Store, ServeError> {
+    match store::open(config, clock, ids) {
+        Err(OpenError::Older { .. }) => {}
+        opened => return Ok(opened?),
+    }
+    let readiness = Readiness::new();
+    readiness.register(MIGRATION, true);
+    let starting = Starting::begin(listener, &readiness)?;
+    tracing::info!("the store was made by an earlier version and is brought to this one's format");
+    let tell = Arc::new(move |progress: Progress| {
+        readiness.set(MIGRATION, State::Starting, progress.to_string());
+    });
+    let migrated = migrate::run(config, clock, ids, tell).await;
+    starting.end().await;
+    if let Some(done) = migrated? {
+        let before = done.before.unwrap_or_default();
+        tracing::info!(
+            from = done.from,
+            to = done.to,
+            entries = done.entries,
+            files = done.blobs,
+            before = %before.display(),
+            "the store was migrated; the old one is kept"
+        );
+    }
+    Ok(store::open(config, clock, ids)?)
 }
 
 fn forget_operator(dir: &DataDir) {
@@ -228,22 +315,6 @@ fn listen(address: &str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .map_err(|cause| ServeError::Listen { address: address.to_owned(), cause })
-}
-
-/// The backups of a store without keys, ordered by hand.
-fn backups(config: &Config, dir: &DataDir, db: &Db, blobs: &Blobs) -> Backups {
-    let source = Source {
-        db: db.clone(),
-        blobs: blobs.clone(),
-        keyring: None,
-        seal: Seal::checked(),
-        store_id: "unnamed".to_owned(),
-        config_toml: toml::to_string(config).unwrap_or_default(),
-        models: Vec::new(),
-    };
-    let rules = Rules { every_ms: None, ..Rules::default() };
-    let shelf = Shelf { directory: dir.path().join("backups"), keys: None, rules };
-    Backups::new(source, shelf, None)
 }
 
 async fn recover(db: &Db, bodies: &Bodies, clock: &Clock) -> Result<usize, JobsError> {
@@ -271,17 +342,28 @@ fn sign_in(config: &Config, address: SocketAddr, ids: &Ids) -> Result<SignIn, Us
 
 fn shell(config: &Config, db: &Db, clock: &Clock, ids: &Ids) -> Shell {
     let mut shell = Shell::new(db.clone(), clock.clone(), ids.clone());
+    shell.open_when_full = open_when_full();
     shell.limits.json_bytes_max = usize::try_from(config.http.json_bytes_max).unwrap_or(usize::MAX);
     shell
 }
 
-fn metrics(clock: &Clock, db: &Db, search: &Search) -> Metrics {
+fn metrics(clock: &Clock, db: &Db, search: &Search, safety: Safety) -> Metrics {
     let mut metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
-    let (db, search) = (db.clone(), search.clone());
+    let (db, search, clock) = (db.clone(), search.clone(), clock.clone());
     metrics.on_scrape(move |metrics| {
         if let Ok((waiting, running)) = db.read(jobs::counts) {
             metrics.set_jobs("pending", waiting);
             metrics.set_jobs("running", running);
+        }
+        if let Ok(space) = db.space() {
+            metrics.set_space(space, db.is_full());
+        }
+        let now = clock.now();
+        if let Some(ms) = safety.archive_lag_ms(now) {
+            metrics.set_archive_lag(ms as f64 / 1000.0);
+        }
+        if let Some(at) = safety.newest_backup() {
+            metrics.set_backup_age(now.since_ms(at).max(0) as f64 / 1000.0);
         }
         let state = search.ready();
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);

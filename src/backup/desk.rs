@@ -6,7 +6,7 @@ use super::error::BackupError;
 use super::format::Summary;
 use super::read::Unlock;
 use super::shelf::{self, Listed, admit, expiry, free_name, retain, sweep};
-use super::source::Source;
+use super::source::{RingText, Source};
 use super::verify::verify;
 use super::{Tell, quiet};
 use crate::base::id::EventId;
@@ -107,6 +107,42 @@ impl Backups {
         listed.await.map_err(|_| BackupError::Stopped)?
     }
 
+    /// The archive, when one is written.
+    pub fn archiver(&self) -> Option<&Arc<Archiver>> {
+        self.inner.archiver.as_ref()
+    }
+
+    /// The wrapped data keys that go into the next backup; none for a plain store.
+    pub fn keyring(&self) -> Option<&RingText> {
+        self.inner.source.keyring.as_ref()
+    }
+
+    /// Makes a backup in a file of the caller's choice, which must not exist, and reads it back.
+    /// Nothing is removed for it, and it is never removed by itself.
+    ///
+    /// # Errors
+    /// [`BackupError::Occupied`], or what fails; a backup that could not be read back is removed.
+    pub async fn make_at(
+        &self,
+        output: &Path,
+        now: Time,
+        tell: &Tell,
+    ) -> Result<Made, BackupError> {
+        let _turn = self.inner.turn.lock().await;
+        self.write(output.to_owned(), now, tell).await
+    }
+
+    async fn write(&self, path: PathBuf, now: Time, tell: &Tell) -> Result<Made, BackupError> {
+        create(&self.inner.source, &path, now, tell).await?;
+        let (place, made, tell) = (self.inner.shelf.clone(), path.clone(), Arc::clone(tell));
+        let verified = blocking(move || {
+            let unlock = place.keys.as_ref().map_or(Unlock::Nothing, Unlock::Keys);
+            verify(&made, unlock, &tell).inspect_err(|_| remove(&made))
+        });
+        let verified = verified.await?;
+        Ok(Made { path, size_bytes: verified.size_bytes, summary: verified.summary })
+    }
+
     /// Makes a backup, reads it back, and removes what is too old.
     ///
     /// # Errors
@@ -124,17 +160,11 @@ impl Backups {
             Ok(path)
         });
         let path = path.await?;
-        create(source, &path, now, tell).await?;
-        let (place, made, tell) = (shelf.clone(), path.clone(), Arc::clone(tell));
-        let verified = blocking(move || {
-            let unlock = place.keys.as_ref().map_or(Unlock::Nothing, Unlock::Keys);
-            verify(&made, unlock, &tell).inspect_err(|_| remove(&made))
-        });
-        let verified = verified.await?;
-        if let Err(error) = self.tidy(&path, now).await {
+        let made = self.write(path, now, tell).await?;
+        if let Err(error) = self.tidy(&made.path, now).await {
             tracing::warn!(%error, "old backups could not be removed");
         }
-        Ok(Made { path, size_bytes: verified.size_bytes, summary: verified.summary })
+        Ok(made)
     }
 
     /// What a backup holds before compression, about.

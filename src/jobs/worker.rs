@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 /// Longest a worker sleeps without looking, so that a clock change cannot strand a job.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Pause after the store refused a claim.
+/// Pause after the store refused a claim, and between two looks at a full disk.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The body of one kind of job. It runs again after a crash: effects and
@@ -190,6 +190,10 @@ enum Next {
 
 /// Looks before it claims: a look costs microseconds, a claim occupies the writer.
 async fn next_job(bench: &Bench) -> Result<Next, JobsError> {
+    if bench.db.is_full() {
+        // Whatever a job makes would grow the store; it waits until there is room.
+        return Ok(Next::After(TROUBLE_PAUSE));
+    }
     let now = bench.clock.now();
     let wait = match bench.db.read(queue::next_due)? {
         Some(due) if due <= now => {

@@ -129,6 +129,16 @@ events! {
     TEAM_MEMBER_REMOVED "team_member_removed";
     /// A backup was made.
     BACKUP_CREATED "backup_created";
+    /// The master key was replaced.
+    KEY_ROTATED "key_rotated";
+    /// The whole store was verified.
+    STORE_CHECKED "store_checked";
+    /// The store file was compacted.
+    STORE_COMPACTED "store_compacted";
+    /// Somebody began to follow the changes of the store.
+    CHANGES_READ "changes_read";
+    /// A consumer of changes was forgotten.
+    CHANGES_FORGOTTEN "changes_forgotten";
     /// A retention run deleted what had expired.
     RETENTION_RUN "retention_run";
 }

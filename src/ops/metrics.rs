@@ -5,7 +5,7 @@
 
 use super::error::OpsError;
 use crate::base::Time;
-use crate::engine::db::Stats;
+use crate::engine::db::{Space, Stats};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -21,6 +21,13 @@ const DURATION_BUCKETS_S: [f64; 14] =
 
 /// A gauge of fractions.
 type GaugeF64 = Gauge<f64, AtomicU64>;
+
+/// No labels, for a figure that is left out until it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Unlabelled {}
+
+/// A figure that is left out until it is known.
+type Known = Family<Unlabelled, GaugeF64>;
 
 /// One kind of request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -89,6 +96,14 @@ pub struct Metrics {
     db_commits: Counter,
     db_operations: Counter,
     db_read_only: Gauge,
+    disk_free: Gauge,
+    store_file: Gauge,
+    store_live: Gauge,
+    store_ratio: GaugeF64,
+    log: Gauge,
+    store_read_only: Gauge,
+    archive_lag: Known,
+    backup_age: Known,
     jobs: Family<JobStateLabels, Gauge>,
     jobs_finished: Family<JobLabels, Counter>,
     searches: Family<SearchLabels, Counter>,
@@ -119,6 +134,14 @@ impl Metrics {
             db_commits: Counter::default(),
             db_operations: Counter::default(),
             db_read_only: Gauge::default(),
+            disk_free: Gauge::default(),
+            store_file: Gauge::default(),
+            store_live: Gauge::default(),
+            store_ratio: GaugeF64::default(),
+            log: Gauge::default(),
+            store_read_only: Gauge::default(),
+            archive_lag: Known::default(),
+            backup_age: Known::default(),
             jobs: Family::default(),
             jobs_finished: Family::default(),
             searches: Family::default(),
@@ -151,6 +174,22 @@ impl Metrics {
         all.register("faultmaven_db_operations", help, self.db_operations.clone());
         let help = "1 when writes are refused after a failed commit";
         all.register("faultmaven_db_read_only", help, self.db_read_only.clone());
+        let help = "Space left on the disk of the store";
+        all.register("faultmaven_disk_free_bytes", help, self.disk_free.clone());
+        let help = "Size of the store file";
+        all.register("faultmaven_store_file_bytes", help, self.store_file.clone());
+        let help = "Keys and values in the store file";
+        all.register("faultmaven_store_live_bytes", help, self.store_live.clone());
+        let help = "Size of the store file over what it holds; compacting brings it down";
+        all.register("faultmaven_store_file_live_ratio", help, self.store_ratio.clone());
+        let help = "Size of the change log";
+        all.register("faultmaven_log_bytes", help, self.log.clone());
+        let help = "1 when writes are refused: a commit failed or the disk is full";
+        all.register("faultmaven_store_read_only", help, self.store_read_only.clone());
+        let help = "Age of the oldest commit that the archive lacks: what a lost disk would cost";
+        all.register("faultmaven_archive_lag_seconds", help, self.archive_lag.clone());
+        let help = "Time since the newest backup; absent before the first";
+        all.register("faultmaven_last_backup_age_seconds", help, self.backup_age.clone());
         all.register("faultmaven_jobs", "Jobs kept, by status", self.jobs.clone());
         all.register("faultmaven_jobs_finished", "Jobs that ended", self.jobs_finished.clone());
         all.register("faultmaven_searches", "Searches answered", self.searches.clone());
@@ -184,6 +223,26 @@ impl Metrics {
         };
         self.requests.get_or_create(&labels).inc();
         self.durations.get_or_create(&labels).observe(request.took_us as f64 / 1e6);
+    }
+
+    /// Where the bytes of the store are, and whether the disk is too full for writes.
+    pub fn set_space(&self, space: Space, full: bool) {
+        self.disk_free.set(bytes(space.free_bytes));
+        self.store_file.set(bytes(space.file_bytes));
+        self.store_live.set(bytes(space.live_bytes));
+        self.store_ratio.set(space.file_bytes as f64 / space.live_bytes.max(1) as f64);
+        self.log.set(bytes(space.log_bytes));
+        self.store_read_only.set(i64::from(full));
+    }
+
+    /// How many seconds of commits the archive lacks.
+    pub fn set_archive_lag(&self, seconds: f64) {
+        self.archive_lag.get_or_create(&Unlabelled {}).set(seconds);
+    }
+
+    /// How many seconds ago the newest backup was made.
+    pub fn set_backup_age(&self, seconds: f64) {
+        self.backup_age.get_or_create(&Unlabelled {}).set(seconds);
     }
 
     /// How many jobs there are in a status.
@@ -231,6 +290,9 @@ impl Metrics {
         self.db_commits.inner().store(db.commits, Ordering::Relaxed);
         self.db_operations.inner().store(db.operations, Ordering::Relaxed);
         self.db_read_only.set(i64::from(db.poisoned));
+        if db.poisoned {
+            self.store_read_only.set(1);
+        }
         self.uptime.set(self.uptime_ms(now) as f64 / 1000.0);
         if let Some(bytes) = resident_bytes() {
             self.memory.set(bytes);
@@ -252,6 +314,10 @@ impl Drop for InFlight {
 }
 
 fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn bytes(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -36,6 +36,8 @@ const PREFIX_BYTES_MAX: usize = 160;
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// Longest pause after failed steps.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Between two looks at a full disk.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// Idle time after which the word index gives its threads and memory back.
 const REST_AFTER: Duration = Duration::from_secs(10);
 
@@ -78,6 +80,14 @@ impl Search {
         let mut pause = PAUSE_FIRST;
         let mut resting = true;
         while !*halted.borrow() {
+            if db.is_full() {
+                // An index can only fail to grow then; what waits is indexed when there is room.
+                tokio::select! {
+                    told = halted.changed() => if told.is_err() { break },
+                    () = tokio::time::sleep(FULL_PAUSE) => {}
+                }
+                continue;
+            }
             let wait = match self.step(&db).await {
                 Ok(true) => {
                     (pause, resting) = (PAUSE_FIRST, false);

@@ -5,11 +5,12 @@ use super::error::UploadsError;
 use crate::base::Time;
 use crate::base::id::{CaseId, FileId, UserId};
 use crate::cases::{FileRow, file};
-use crate::engine::blob::{BlobKey, BlobWriter, Blobs, Written};
+use crate::engine::blob::{BlobError, BlobKey, BlobWriter, Blobs, Written};
 use crate::engine::db::{Db, Span, View, key};
 use actix_multipart::{Field, Multipart};
 use bytes::{Bytes, BytesMut};
 use futures_util::{TryStream, TryStreamExt};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -345,8 +346,8 @@ pub async fn sweep_orphans(db: &Db, blobs: &Blobs, now: Time) -> Result<usize, U
     Ok(removed)
 }
 
-/// Compares every file's row with its blob: it must exist and have the row's size. Answers one
-/// sentence per fault.
+/// Compares every file's row with its blob: it must exist and have the row's size and hash. Answers
+/// one sentence per fault. Reads every blob.
 ///
 /// # Errors
 /// [`UploadsError`] when the blobs or the store cannot be read.
@@ -365,19 +366,38 @@ pub async fn check(db: &Db, blobs: &Blobs) -> Result<Vec<String>, UploadsError> 
         let Some(last) = rows.last() else { return Ok(faults) };
         span = Span::all().after(&key().id(&last.file_id));
         for row in rows {
-            let stored = match row.storage_key.parse() {
-                Ok(key) => blobs.size_bytes(&key).await?,
-                Err(_) => None,
-            };
-            if stored != Some(row.size_bytes) {
-                let found = stored.map_or_else(|| "no blob".into(), |n| format!("{n} bytes"));
-                faults.push(format!(
-                    "uploaded_files: {} has {found}, {} bytes expected",
-                    row.file_id, row.size_bytes
-                ));
+            if let Some(fault) = content_fault(blobs, &row).await {
+                faults.push(format!("uploaded_files: {} has {fault}", row.file_id));
             }
         }
     }
+}
+
+/// What is wrong with the blob of a row. A blob that cannot be read is a fault like any other: the
+/// rest is still to be checked.
+async fn content_fault(blobs: &Blobs, row: &FileRow) -> Option<String> {
+    let expected = row.size_bytes;
+    let stored = match row.storage_key.parse() {
+        Ok(key) => blobs.stream(&key).await,
+        Err(_) => Err(BlobError::Missing),
+    };
+    let mut stored = match stored {
+        Ok(stored) => stored,
+        Err(BlobError::Missing) => return Some(format!("no blob, {expected} bytes expected")),
+        Err(error) => return Some(format!("a blob that cannot be read: {error}")),
+    };
+    if stored.size_bytes != expected {
+        return Some(format!("{} bytes, {expected} bytes expected", stored.size_bytes));
+    }
+    let mut hash = Sha256::new();
+    loop {
+        match stored.pieces.try_next().await {
+            Ok(Some(piece)) => hash.update(&piece),
+            Ok(None) => break,
+            Err(error) => return Some(format!("a blob that cannot be read: {error}")),
+        }
+    }
+    (hash.finalize()[..] != row.sha256).then(|| "other content than was uploaded".to_owned())
 }
 
 fn is_orphan(db: &Db, blob: &BlobKey, now: Time) -> Result<bool, UploadsError> {

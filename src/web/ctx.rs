@@ -7,6 +7,7 @@ use crate::engine::db::Db;
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 use std::net::IpAddr;
 
@@ -37,12 +38,22 @@ pub struct Shell {
     pub limits: Limits,
     /// Addresses whose `X-Forwarded-For` is believed (ruling 21).
     pub proxies: Vec<IpAddr>,
+    /// Patterns of the routes whose POST, PUT or PATCH is served while the disk is too full for
+    /// writes: those that read, and those that people need to make room.
+    pub open_when_full: HashSet<String>,
 }
 
 impl Shell {
     /// A shell with the default limits that believes no proxy.
     pub fn new(db: Db, clock: Clock, ids: Ids) -> Self {
-        Self { db, clock, ids, limits: Limits::default(), proxies: Vec::new() }
+        Self {
+            db,
+            clock,
+            ids,
+            limits: Limits::default(),
+            proxies: Vec::new(),
+            open_when_full: HashSet::new(),
+        }
     }
 }
 

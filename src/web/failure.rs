@@ -16,6 +16,8 @@ const PROBLEM_JSON: &str = "application/problem+json";
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 /// Seconds after which an unavailable server is worth asking again, unless a failure knows better.
 const RETRY_AFTER_S: &str = "5";
+/// Seconds after which a full disk is worth asking again: somebody has to make room.
+const RETRY_WHEN_FULL_S: &str = "30";
 /// What a client learns of a failure of ours.
 const OUR_FAULT: &str = "the server failed to do this; the request id finds the cause in its log";
 
@@ -84,6 +86,7 @@ impl Failure {
             Class::Broken => failure.hidden(),
             Class::Unauthenticated => failure.with_header(header::WWW_AUTHENTICATE, "Bearer"),
             Class::Unavailable => failure.with_header(header::RETRY_AFTER, RETRY_AFTER_S),
+            Class::Full => failure.with_header(header::RETRY_AFTER, RETRY_WHEN_FULL_S),
             _ => failure,
         }
     }

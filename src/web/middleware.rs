@@ -5,6 +5,7 @@ use super::body;
 use super::ctx::{CORRELATION_ID, REQUEST_ID, RequestInfo, Shell};
 use super::failure::Failure;
 use super::headers;
+use crate::base::Class;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
@@ -49,7 +50,9 @@ pub async fn shell<B: MessageBody + 'static>(
         }
         // A panic takes the request with it, so what the log says of one is read before.
         let matched = request.match_pattern();
-        let refused = oversize(&request, &shell).or_else(|| body::encoded(request.headers()));
+        let refused = oversize(&request, &shell)
+            .or_else(|| body::encoded(request.headers()))
+            .or_else(|| full(request.method(), matched.as_deref(), &shell));
         let outcome = match refused {
             Some(failure) => Ok(request.error_response(failure)),
             None => contained(request, next, matched.as_deref()).await,
@@ -87,6 +90,19 @@ fn oversize(request: &ServiceRequest, shell: &Shell) -> Option<Failure> {
         return Some(Failure::with_status(status, "headers_too_large", detail));
     }
     None
+}
+
+/// Refuses what would grow the store while there is no room for it. Deletes go on, and so does
+/// what only reads.
+fn full(method: &Method, route: Option<&str>, shell: &Shell) -> Option<Failure> {
+    let grows = [Method::POST, Method::PUT, Method::PATCH].contains(method);
+    // Where no route is, 404 and 405 are the better answers.
+    let route = route.filter(|_| grows && shell.db.is_full())?;
+    if shell.open_when_full.contains(route) {
+        return None;
+    }
+    let detail = "the disk is too full for writes; reads and deletes go on";
+    Some(Failure::new(Class::Full, "disk_full", detail))
 }
 
 /// Runs the layers below; a panic of theirs ends here. Its words may quote what a person sent, so

@@ -1,5 +1,6 @@
 //! The HTTP contract, driven over a real socket against the real server.
 
+mod admin;
 mod auth;
 mod backup;
 mod bad_input;
@@ -8,5 +9,8 @@ mod files;
 mod jobs;
 mod knowledge;
 mod meta;
+mod migrate;
 mod reports;
 mod world;
+
+pub(crate) use migrate::format_1;

@@ -38,7 +38,11 @@ impl World {
         Self::over(directory, Clock::standing_at(START), change)
     }
 
-    fn over(directory: Arc<TempDir>, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn over(
+        directory: Arc<TempDir>,
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config {
             listen: "127.0.0.1:0".into(),
             data_dir: directory.path().join("data"),
@@ -49,6 +53,10 @@ impl World {
         config.search.model = "bert-tiny".into();
         config.http.workers = 2;
         config.http.drain_seconds = 10;
+        // No test may depend on what the machine has left, or leave it less.
+        config.disk.floor_mib = 0;
+        config.disk.reserve_mib = 1;
+        config.backup.every_hours = 0;
         change(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -62,9 +70,14 @@ impl World {
     }
 
     /// Stops the server and starts another on the same directory.
-    pub(crate) fn restart(mut self) -> Self {
+    pub(crate) fn restart(self) -> Self {
+        self.restart_with(|_| {})
+    }
+
+    /// The same with a configuration that a test changes first.
+    pub(crate) fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.close();
-        Self::over(Arc::clone(&self.directory), self.clock.clone(), |_| {})
+        Self::over(Arc::clone(&self.directory), self.clock.clone(), change)
     }
 
     /// Makes an administrator and signs in.

@@ -133,17 +133,33 @@ pub(super) fn discard(disk: &dyn Disk) -> Result<(), DbError> {
     }
 }
 
-/// Visits every table of a store of format 1: a plain redb file.
+/// Visits every table of a store of format 1: a plain redb file, which stays as it is unless a crash
+/// left it in need of repair.
 ///
 /// # Errors
 /// [`DbError::InUse`], [`DbError::Storage`] when it cannot be read, or what `visit` answers.
 pub fn read_format_1<E: From<DbError>>(
     path: &std::path::Path,
+    visit: impl FnMut(&str, Option<(&[u8], &[u8])>) -> Result<(), E>,
+) -> Result<(), E> {
+    use redb::ReadableDatabase;
+    match redb::ReadOnlyDatabase::open(path) {
+        Err(redb::DatabaseError::RepairAborted) => {
+            let repaired = redb::Database::open(path).map_err(DbError::from)?;
+            visit_all(&repaired.begin_read().map_err(DbError::from)?, visit)
+        }
+        opened => {
+            let opened = opened.map_err(DbError::from)?;
+            visit_all(&opened.begin_read().map_err(DbError::from)?, visit)
+        }
+    }
+}
+
+fn visit_all<E: From<DbError>>(
+    read: &redb::ReadTransaction,
     mut visit: impl FnMut(&str, Option<(&[u8], &[u8])>) -> Result<(), E>,
 ) -> Result<(), E> {
-    use redb::{ReadableDatabase, ReadableTable, TableHandle};
-    let db = redb::Database::open(path).map_err(DbError::from)?;
-    let read = db.begin_read().map_err(DbError::from)?;
+    use redb::{ReadableTable, TableHandle};
     let names: Vec<_> = read.list_tables().map_err(DbError::from)?.collect();
     for name in names {
         visit(name.name(), None)?;

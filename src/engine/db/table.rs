@@ -118,6 +118,11 @@ impl Schema {
         self
     }
 
+    /// Names of the tables that hold rows, without the indexes.
+    pub fn tables(&self) -> impl Iterator<Item = &'static str> {
+        self.tables.iter().map(|table| table.name)
+    }
+
     /// All names on disk: tables and indexes.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.tables.iter().flat_map(|t| t.indexes.iter().copied().chain([t.name]))

@@ -84,9 +84,17 @@ impl Disk for Directory {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        let found = rustix::fs::statvfs(&self.path)?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        free_bytes(&self.path)
     }
+}
+
+/// Bytes that can still be written where a file or directory is.
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 #[derive(Debug)]

@@ -16,7 +16,7 @@ pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 
-pub use directory::Directory;
+pub use directory::{Directory, free_bytes};
 pub use memory::Memory;
 
 use std::fmt::Debug;
