@@ -42,7 +42,7 @@ bench-peers: ## Side by side with PostgreSQL, SQLite and Redis; fetches or skips
 # FAULTMAVEN_DRILL_SEED change the kills.
 DRILL_SERVER := FAULTMAVEN_DRILL_BINARY=$(CURDIR)/$(BINARY) $(CARGO) test --locked --test all --
 DRILL_STORE := $(CARGO) test --locked --lib --
-DRILL_SHOW := --ignored --nocapture
+DRILL_SHOW := --ignored --nocapture --test-threads 1
 
 drills: drill-power drill-faults drill-flip drill-kill drill-disk-full drill-restore ## All drills
 
