@@ -33,6 +33,7 @@
 //! | [`knowledge`] | a person's documents |
 //! | [`uploads`] | classify, redact, analyse, keep files |
 //! | [`reports`] | versions and generation of reports |
+//! | [`backup`] | backup files, the archive of changes, restores to a point in time |
 //! | [`app`] | where everything meets: configuration, command line, router, schedules |
 //!
 //! Every room has the same plan: `mod.rs` is the room card and the doors, `tables.rs` the rows and
@@ -105,4 +106,5 @@ pub mod cases;
 pub mod knowledge;
 pub mod uploads;
 pub mod reports;
+pub mod backup;
 pub mod app;

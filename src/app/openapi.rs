@@ -1,6 +1,6 @@
 //! The API description: every room's part in one OpenAPI document.
 
-use crate::{cases, jobs, knowledge, ops, reports, uploads, users};
+use crate::{backup, cases, jobs, knowledge, ops, reports, uploads, users};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Paths;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -26,6 +26,7 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
         uploads::Doc::openapi(),
         knowledge::Doc::openapi(),
         reports::Doc::openapi(),
+        backup::Doc::openapi(),
         jobs::Doc::openapi(),
     ];
     for mut room in rooms {

@@ -2,6 +2,7 @@
 
 use super::openapi::{MOUNTS, document};
 use super::operator::{self, Operator};
+use crate::backup::{self, Backups};
 use crate::jobs::Bodies;
 use crate::knowledge::Knowledge;
 use crate::ops::health::Readiness;
@@ -24,6 +25,7 @@ pub(super) struct Parts {
     pub(super) sign_in: Data<SignIn>,
     pub(super) knowledge: Data<Knowledge>,
     pub(super) uploads: Data<Uploads>,
+    pub(super) backups: Data<Backups>,
     pub(super) operator: Data<Operator>,
     pub(super) bodies: Data<Bodies>,
     pub(super) halted: Data<jobs::Halted>,
@@ -40,6 +42,7 @@ fn rooms(config: &mut ServiceConfig) {
     uploads::routes(config);
     knowledge::routes(config);
     reports::routes(config);
+    backup::routes(config);
     jobs::routes(config);
 }
 
@@ -54,6 +57,7 @@ impl Parts {
             .app_data(self.sign_in.clone())
             .app_data(self.knowledge.clone())
             .app_data(self.uploads.clone())
+            .app_data(self.backups.clone())
             .app_data(self.operator.clone())
             .app_data(self.bodies.clone())
             .app_data(self.halted.clone());

@@ -6,9 +6,12 @@ use super::operator::{NewAdmin, Operator};
 use super::router::{Parts, methods};
 use super::schedule;
 use super::store::{self, OpenError, Store};
+use crate::backup::{BackupJob, Backups, Rules, Shelf, Source};
 use crate::base::{Actor, Clock, Ids};
+use crate::engine::blob::Blobs;
 use crate::engine::db::Db;
 use crate::engine::embed::{self, Embed, Pool};
+use crate::engine::key::Seal;
 use crate::jobs::{self, Bodies, JobsError, Runner};
 use crate::knowledge::{IndexJob, Knowledge};
 use crate::ops::health::{Readiness, State};
@@ -99,16 +102,18 @@ impl Server {
             file_bytes_max: config.uploads.file_bytes_max.into(),
             unpacked_bytes_max: config.uploads.unpacked_bytes_max.into(),
         };
+        let dir = DataDir::new(&config.data_dir);
+        let backups = backups(config, &dir, &db, &blobs);
         let bodies = Bodies::new(vec![
             Arc::new(Preprocess::new(blobs.clone(), limits)),
             Arc::new(IndexJob::new(search.clone())),
             Arc::new(reports::Generate::new(Policy::default())),
+            Arc::new(BackupJob::new(backups.clone())),
         ]);
         let recovered = recover(&db, &bodies, &clock).await?;
         if recovered > 0 {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
         }
-        let dir = DataDir::new(&config.data_dir);
         let operator = Operator::new(&ids, blobs.clone(), search.clone());
         operator.publish(&dir, address)?;
         let metrics = metrics(&clock, &db, &search);
@@ -122,6 +127,7 @@ impl Server {
             sign_in: Data::new(sign_in),
             knowledge: Data::new(Knowledge { search: search.clone(), policy: Policy::default() }),
             uploads: Data::new(Uploads::new(blobs.clone(), limits)),
+            backups: Data::new(backups),
             operator: Data::new(operator),
             bodies: Data::new(bodies.clone()),
             halted: Data::new(jobs::Halted(hushed)),
@@ -222,6 +228,22 @@ fn listen(address: &str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .map_err(|cause| ServeError::Listen { address: address.to_owned(), cause })
+}
+
+/// The backups of a store without keys, ordered by hand.
+fn backups(config: &Config, dir: &DataDir, db: &Db, blobs: &Blobs) -> Backups {
+    let source = Source {
+        db: db.clone(),
+        blobs: blobs.clone(),
+        keyring: None,
+        seal: Seal::checked(),
+        store_id: "unnamed".to_owned(),
+        config_toml: toml::to_string(config).unwrap_or_default(),
+        models: Vec::new(),
+    };
+    let rules = Rules { every_ms: None, ..Rules::default() };
+    let shelf = Shelf { directory: dir.path().join("backups"), keys: None, rules };
+    Backups::new(source, shelf, None)
 }
 
 async fn recover(db: &Db, bodies: &Bodies, clock: &Clock) -> Result<usize, JobsError> {

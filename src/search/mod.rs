@@ -20,6 +20,7 @@ mod error;
 mod fuse;
 mod indexer;
 mod model;
+mod probe;
 mod query;
 mod rebuild;
 mod tables;
@@ -31,6 +32,7 @@ pub use catalogue::Scope;
 pub use chunk::{CHUNKS_MAX, DOCUMENT_BYTES_MAX};
 pub use error::{K_MAX, QUERY_BYTES_MAX, SearchError};
 pub use indexer::{Lag, State};
+pub use probe::{Probe, Probed, probe};
 pub use query::{Answer, Asked, Hit, Mode, Scores};
 pub use tables::{DocumentKey, schema};
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 pub type DocumentKey = [u8; 16];
 
 /// Named number: the next free ordinal.
-const NEXT_ORDINAL: &str = "search_next_ordinal";
+pub(super) const NEXT_ORDINAL: &str = "search_next_ordinal";
 /// Named number: the last change written to the outbox.
 pub(super) const SEQUENCE: &str = "search_sequence";
 /// Named number: the last change trimmed from the outbox, because the text index holds it.

@@ -1,6 +1,7 @@
 //! The HTTP contract, driven over a real socket against the real server.
 
 mod auth;
+mod backup;
 mod bad_input;
 mod cases;
 mod files;

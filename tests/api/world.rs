@@ -1,7 +1,8 @@
 //! A running server, the people who use it, and their requests.
 
 use faultmaven::app::{Config, Server};
-use faultmaven::base::{Clock, Ids, Time};
+use faultmaven::base::{Actor, Clock, Ids, Time};
+use faultmaven::users;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +65,22 @@ impl World {
     pub(crate) fn restart(mut self) -> Self {
         self.close();
         Self::over(Arc::clone(&self.directory), self.clock.clone(), |_| {})
+    }
+
+    /// Makes an administrator and signs in.
+    pub(crate) fn admin(&self, name: &str) -> Person {
+        let (ids, now) = (Ids::system(), self.clock.now());
+        let db = self.server.as_ref().expect("a server").db().clone();
+        let hasher = users::Hasher::new(users::HashCost::default(), &ids).unwrap();
+        let application = users::Application {
+            username: name.into(),
+            email: format!("{name}@example.org"),
+            display_name: None,
+            password: Some(users::Password::new(PASSWORD.into())),
+        };
+        let actor = Actor::System("test");
+        users::create_admin(&db, &hasher, &ids, now, &actor, &application).unwrap();
+        self.sign_in(name)
     }
 
     fn close(&mut self) {

@@ -3,6 +3,7 @@
 use super::error::DbError;
 use super::file::{INCOMING, Mark, STORE, StoreFile, apply};
 use super::record::{self, Record};
+use super::snapshot::Snapshot;
 use super::store::Options;
 use crate::base::Time;
 use crate::engine::disk::Disk;
@@ -31,6 +32,21 @@ impl Loader {
         let file = StoreFile::open(&disk, INCOMING, keys, options.cache_bytes)?;
         file.ensure(std::iter::empty())?;
         Ok(Self { disk, file, body: Vec::new(), live_bytes: 0 })
+    }
+
+    /// Goes on with the store of its disk, which nobody may have open: it is no store again until it
+    /// is finished. Its log must be empty, as that of a loaded store is.
+    ///
+    /// # Errors
+    /// [`DbError::Storage`] when there is no store, or it cannot be opened.
+    pub fn resume(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, DbError> {
+        discard(&*disk)?;
+        disk.rename(STORE, INCOMING).map_err(DbError::io)?;
+        disk.sync_names().map_err(DbError::io)?;
+        let keys = options.keys.as_ref();
+        let file = StoreFile::open(&disk, INCOMING, keys, options.cache_bytes)?;
+        let live_bytes = i64::try_from(file.mark()?.live_bytes).unwrap_or(i64::MAX);
+        Ok(Self { disk, file, body: Vec::new(), live_bytes })
     }
 
     /// Makes a table that may stay empty.
@@ -94,6 +110,19 @@ impl Loader {
         self.file.checkpoint(mark)?;
         Ok((self.file, mark))
     }
+}
+
+/// A look at the store of a disk, which nobody may have open; changes that only its log holds are
+/// not seen.
+///
+/// # Errors
+/// [`DbError::Damaged`] or [`DbError::Storage`] when it cannot be opened.
+pub fn peek(disk: &Arc<dyn Disk>, options: &Options) -> Result<Snapshot, DbError> {
+    disk.open(STORE).map_err(DbError::io)?;
+    let keys = options.keys.as_ref();
+    let file = Arc::new(StoreFile::open(disk, STORE, keys, options.cache_bytes)?);
+    let Mark { sequence, time, .. } = file.mark()?;
+    Snapshot::take(file, sequence, time)
 }
 
 /// Removes a store file that was never finished.

@@ -51,7 +51,7 @@ mod tests;
 pub use check::Fault;
 pub use error::DbError;
 pub use key::{Key, KeyBuf, key};
-pub use loader::{Loader, read_format_1};
+pub use loader::{Loader, peek, read_format_1};
 pub use log::{Hold, LogLimits};
 pub use record::{Change, Record};
 pub use snapshot::Snapshot;
