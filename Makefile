@@ -61,8 +61,8 @@ drill-flip: ## Flipped bits in every page of store and log
 drill-disk-full: build ## A disk that fills up under the server; needs root for a small tmpfs
 	$(DRILL_SERVER) drill_disk_full $(DRILL_SHOW)
 
-drill-restore: build ## Backup during writes, restore, compare every row and blob
-	$(DRILL_SERVER) drill_restore $(DRILL_SHOW)
+drill-restore: ## Backup during writes, restore, compare every row and blob
+	$(DRILL_STORE) drill_restore $(DRILL_SHOW)
 
 clean: ## Remove build products; data and models stay
 	$(CARGO) clean
