@@ -42,7 +42,7 @@ bench-peers: ## Side by side with PostgreSQL, SQLite and Redis; fetches or skips
 # FAULTMAVEN_DRILL_SEED change the kills.
 DRILL_SERVER := FAULTMAVEN_DRILL_BINARY=$(CURDIR)/$(BINARY) $(CARGO) test --locked --test all --
 DRILL_STORE := $(CARGO) test --locked --lib --
-DRILL_SHOW := --ignored --nocapture
+DRILL_SHOW := --ignored --nocapture --test-threads 1
 
 drills: drill-power drill-faults drill-flip drill-kill drill-disk-full drill-restore ## All drills
 
@@ -61,8 +61,8 @@ drill-flip: ## Flipped bits in every page of store and log
 drill-disk-full: build ## A disk that fills up under the server; needs root for a small tmpfs
 	$(DRILL_SERVER) drill_disk_full $(DRILL_SHOW)
 
-drill-restore: build ## Backup during writes, restore, compare every row and blob
-	$(DRILL_SERVER) drill_restore $(DRILL_SHOW)
+drill-restore: ## Backup during writes, restore, compare every row and blob
+	$(DRILL_STORE) drill_restore $(DRILL_SHOW)
 
 clean: ## Remove build products; data and models stay
 	$(CARGO) clean

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const CLIENTS: u64 = 4;
+const KEY: &str = "8f1d0c5b7a3e92641f0b5d8c7e2a4936d1c8b7a6e5f40312938475665748392a";
 /// Every so many cycles everything is compared, not only what was touched.
 const FULL_EVERY: u64 = 20;
 /// A server that acknowledges nothing for so long is killed too.
@@ -19,19 +20,37 @@ const CYCLE_MAX: Duration = Duration::from_secs(5);
 #[test]
 #[ignore = "a drill of minutes: make drill-kill"]
 fn drill_kill() {
-    kill(setting("FAULTMAVEN_DRILL_CYCLES", 200), setting("FAULTMAVEN_DRILL_SEED", 1));
+    kill(setting("FAULTMAVEN_DRILL_CYCLES", 200), setting("FAULTMAVEN_DRILL_SEED", 1), &[]);
+}
+
+/// As `drill_kill` with a key; a quarter of the cycles.
+#[test]
+#[ignore = "a drill of minutes: make drill-kill"]
+fn drill_kill_encrypted() {
+    let cycles = setting("FAULTMAVEN_DRILL_CYCLES", 200_u64).div_ceil(4);
+    kill(cycles, setting("FAULTMAVEN_DRILL_SEED", 1), &[("FAULTMAVEN_MASTER_KEY", KEY)]);
 }
 
 #[test]
 fn what_was_acknowledged_to_many_clients_survives_kill_9() {
-    kill(2, 1);
+    kill(2, 1, &[]);
 }
 
-fn kill(cycles: u64, seed: u64) {
+fn kill(cycles: u64, seed: u64, variables: &[(&str, &str)]) {
     let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(&directory).env_clear();
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    let kind = if variables.is_empty() { "plain" } else { "encrypted" };
+    if !variables.is_empty() {
+        run(&["init", "--encrypt"]);
+    }
     let mut dice = Dice(seed);
     let (mut clients, mut started) = (Vec::new(), Vec::new());
-    let mut victim = Victim::start(directory.path());
+    let mut victim = Victim::start_with(directory.path(), variables);
     for number in 0..CLIENTS {
         let name = format!("client{number}");
         let ledger = Ledger::new(&name, seed * 1000 + number);
@@ -49,7 +68,9 @@ fn kill(cycles: u64, seed: u64) {
                 scope.spawn(move || {
                     loop {
                         match ledger.operate(client) {
-                            Told::Done => acknowledged.fetch_add(1, Ordering::SeqCst),
+                            Told::Done | Told::Deleted => {
+                                acknowledged.fetch_add(1, Ordering::SeqCst)
+                            }
                             Told::Refused(_) => 0,
                             Told::Nothing => break,
                         };
@@ -63,7 +84,7 @@ fn kill(cycles: u64, seed: u64) {
             thread::sleep(pause);
             victim.kill();
         });
-        victim = Victim::start(directory.path());
+        victim = Victim::start_with(directory.path(), variables);
         started.push(victim.started_in);
         let everything = cycle % FULL_EVERY == 0 || cycle == cycles;
         for (client, ledger) in &mut clients {
@@ -72,13 +93,12 @@ fn kill(cycles: u64, seed: u64) {
         }
     }
     victim.kill();
-    let check =
-        Command::new(binary()).arg("check").current_dir(&directory).env_clear().output().unwrap();
+    run(&["check"]);
     let mut figures = Figures::default();
     clients.iter().for_each(|(_, ledger)| figures.add(&ledger.figures));
     started.sort();
     println!(
-        "drill_kill: {cycles} cycles of {CLIENTS} clients, {} operations sent, {} acknowledged, {} \
+        "drill_kill ({kind}): {cycles} cycles of {CLIENTS} clients, {} operations sent, {} acknowledged, {} \
          without answer ({} of them had happened), refusals {:?}, {} things compared; lost {}, \
          phantoms {}; start to serving after kill -9: median {:.0} ms, max {:.0} ms",
         figures.sent,
@@ -92,6 +112,5 @@ fn kill(cycles: u64, seed: u64) {
         started[started.len() / 2].as_secs_f64() * 1e3,
         started[started.len() - 1].as_secs_f64() * 1e3,
     );
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     assert_eq!((figures.lost, figures.phantoms), (Vec::<String>::new(), Vec::<String>::new()));
 }

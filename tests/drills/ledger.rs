@@ -95,8 +95,10 @@ impl Figures {
 /// What became of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// It succeeded.
+    /// Something was created or changed.
     Done,
+    /// Something was deleted.
+    Deleted,
     /// It was refused with this status.
     Refused(u16),
     /// The server is gone.
@@ -232,7 +234,10 @@ impl Ledger {
         let told = self.count(client.send("DELETE", &path, None).map(|(status, _)| status));
         let thing = self.things.get_mut(&mark).unwrap();
         match told {
-            Told::Done => thing.fate = Fate::Gone,
+            Told::Done => {
+                thing.fate = Fate::Gone;
+                return Told::Deleted;
+            }
             Told::Refused(status) if definite(status) => thing.fate = Fate::There,
             _ => {}
         }
@@ -254,7 +259,7 @@ impl Ledger {
             None => Told::Nothing,
         };
         match told {
-            Told::Done => self.figures.acknowledged += 1,
+            Told::Done | Told::Deleted => self.figures.acknowledged += 1,
             Told::Refused(status) => {
                 *self.figures.refusals.entry(status).or_default() += 1;
                 self.figures.unknown += u64::from(!definite(status));
