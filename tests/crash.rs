@@ -1,135 +1,22 @@
 //! `kill -9` at any moment: the real binary is killed under load and started again; everything it
 //! acknowledged must be there. And the gentle way: a signal ends it soon, whatever is still open.
 
+use super::victim::{ENDS_WITHIN, Victim};
 use faultmaven::app::schema;
 use faultmaven::base::{Clock, Ids, Json};
 use faultmaven::engine::db::{Db, Options};
 use faultmaven::jobs::{NewJob, submit};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// Times the server is killed.
 const CYCLES: usize = 4;
 /// Cases that are created while the server waits to be killed.
 const CASES_PER_CYCLE: usize = 25;
-/// A server told to stop ends well within this time, though it may take [`DRAIN_SECONDS`].
-const ENDS_WITHIN: Duration = Duration::from_secs(10);
-/// Far longer than any test waits: a stop that needs the drain time is seen.
-const DRAIN_SECONDS: &str = "600";
-
-struct Victim {
-    child: Child,
-    base: String,
-    /// What it logs after it began to serve.
-    log: Receiver<String>,
-}
-
-impl Victim {
-    /// Starts the binary on a free port and waits until it says that it serves.
-    fn start(directory: &Path) -> Self {
-        Self::start_with(directory, DRAIN_SECONDS)
-    }
-
-    fn start_with(directory: &Path, drain_seconds: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_faultmaven"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .current_dir(directory)
-            .env_clear()
-            .env("FAULTMAVEN_SEARCH__MODEL", "none")
-            .env("FAULTMAVEN_LOG__FORMAT", "json")
-            .env("FAULTMAVEN_HTTP__DRAIN_SECONDS", drain_seconds)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let base = loop {
-            let line = lines.next().expect("the server says where it listens").unwrap();
-            if let Ok(Value::Object(event)) = serde_json::from_str(&line)
-                && event.get("message").is_some_and(|m| m == "serving")
-            {
-                break format!("http://{}", event["address"].as_str().unwrap());
-            }
-        };
-        // Somebody must read on, or the server would block on a full pipe.
-        let (tell, log) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|l| tell.send(l)));
-        Self { child, base, log }
-    }
-
-    fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Option<(u16, Value)> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .into();
-        let mut request = agent.post(format!("{}/api/v1{path}", self.base));
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        let mut answer = request.send_json(body).ok()?;
-        let status = answer.status().as_u16();
-        Some((status, answer.body_mut().read_json().ok()?))
-    }
-
-    fn get(&self, path: &str, token: &str) -> (u16, Value) {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut answer = agent
-            .get(format!("{}/api/v1{path}", self.base))
-            .header("Authorization", format!("Bearer {token}"))
-            .call()
-            .unwrap();
-        (answer.status().as_u16(), answer.body_mut().read_json().unwrap_or(Value::Null))
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// Its exit code and the rest of its log, if it ends in time.
-    #[track_caller]
-    fn end(mut self) -> (Option<i32>, Vec<String>) {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if begun.elapsed() > ENDS_WITHIN {
-                self.child.kill().unwrap();
-                panic!("still running; log: {:#?}", self.log.try_iter().collect::<Vec<_>>());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        (status.code(), self.log.iter().collect())
-    }
-
-    /// Waits for a line of the log.
-    fn says(&self, part: &str) {
-        while !self.log.recv_timeout(ENDS_WITHIN).expect(part).contains(part) {}
-    }
-
-    /// Sends the head of a request and leaves the connection open.
-    fn connect(&self, head: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.base.trim_start_matches("http://")).unwrap();
-        stream.set_read_timeout(Some(ENDS_WITHIN)).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
-        stream
-    }
-
-    fn kill(mut self) {
-        // SIGKILL: no destructor, no drain.
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
 fn token(victim: &Victim) -> String {
     sign_in(victim)["access_token"].as_str().unwrap().to_owned()
 }
@@ -281,7 +168,7 @@ fn an_open_event_stream_does_not_hold_a_stop() {
 #[test]
 fn a_request_that_never_ends_holds_a_stop_for_the_drain_time_only() {
     let directory = tempfile::tempdir().unwrap();
-    let victim = Victim::start_with(directory.path(), "2");
+    let victim = Victim::start_with(directory.path(), &[("FAULTMAVEN_HTTP__DRAIN_SECONDS", "2")]);
     register_ada(&victim);
     let _stuck = stuck_request(&victim);
     victim.signal("TERM");

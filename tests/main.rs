@@ -6,3 +6,5 @@ mod api;
 mod architecture;
 mod cli;
 mod crash;
+mod drills;
+mod victim;

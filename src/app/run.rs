@@ -163,7 +163,16 @@ async fn serve_until_told(
         tracing::warn!(%address, "serving without TLS beyond this machine");
     }
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
-    let result = match first_admin(&server, named, &clock, &ids).await {
+    let asked_for = named.is_some();
+    let first = match first_admin(&server, named, &clock, &ids).await {
+        // A link can wait for the next start: on a full disk, what is stored can still be read.
+        Err(error) if !asked_for => {
+            tracing::warn!(%error, "no setup link for an administrator could be made");
+            Ok(None)
+        }
+        other => other,
+    };
+    let result = match first {
         Ok(link) => {
             if let Some(link) = link {
                 offer_setup(&link, style);

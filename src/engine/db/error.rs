@@ -42,6 +42,10 @@ pub enum DbError {
     /// The disk is full: nothing was stored, and deletes still work.
     #[error("the disk is full")]
     Full,
+    /// The change is on disk, but the store file has no room to show it: it appears with the first
+    /// write after there is space again, or when the store is opened again.
+    #[error("the change is stored and will be seen once the disk has space again")]
+    Unseen,
     /// The log reached its limit because the archive does not keep up: nothing was stored.
     #[error("the change log is full: the archive does not keep up with it")]
     LogFull,
@@ -75,6 +79,7 @@ impl Classify for DbError {
             Self::LogFull => (Class::Full, "change_log_full"),
             Self::LogGone { .. } => (Class::Gone, "changes_gone"),
             Self::Poisoned(_) => (Class::Unavailable, "store_read_only"),
+            Self::Unseen => (Class::Unavailable, "stored_not_shown"),
             Self::Closed => (Class::Unavailable, "shutting_down"),
             Self::InUse => (Class::Unavailable, "store_in_use"),
         }

@@ -13,6 +13,7 @@
 //! next sequence, it was damage, and opening says so.
 
 use super::error::DbError;
+use super::pages::RESERVE;
 use super::record::{self, Record};
 use crate::base::Time;
 use crate::engine::disk::{Disk, DiskFile};
@@ -131,9 +132,13 @@ impl Log {
             shelf.next_number = shelf.next_number.max(number + 1);
             let file = disk.open(&name).map_err(DbError::io)?;
             let size_bytes = file.size_bytes().map_err(DbError::io)?;
-            let Some(mut segment) = Segment::read(number, file, size_bytes, &seal)? else {
-                // Made but not used before a crash: nothing was ever acknowledged from it. If it
-                // was used and its head is damaged, the gap shows at the next segment.
+            let Some(mut segment) = Segment::read(number, Arc::clone(&file), size_bytes, &seal)?
+            else {
+                // Made but not used before a crash, or all of it is in the store file: what it may
+                // still hold of earlier use is. Anything newer was acknowledged.
+                if newest_in(&*file, size_bytes)? > applied {
+                    return Err(DbError::Damaged(format!("the head of {name} is damaged")));
+                }
                 shelf.spares.push((name, size_bytes));
                 continue;
             };
@@ -221,7 +226,7 @@ impl Log {
                 let file = self.disk.open(&name).map_err(DbError::full_or_io)?;
                 (file, size)
             }
-            None => (self.fill(&name, size_bytes)?, size_bytes),
+            None => (self.fill_or_use_reserve(&name, size_bytes)?, size_bytes),
         };
         let (file, size_bytes) = made;
         let mut salt = [0; 16];
@@ -246,6 +251,22 @@ impl Log {
             marks: Vec::new(),
         });
         Ok(())
+    }
+
+    /// A new file; on a full disk in the place of the reserve, which is there for this: without a
+    /// log not even a delete could be written.
+    fn fill_or_use_reserve(
+        &self,
+        name: &str,
+        size_bytes: u64,
+    ) -> Result<Arc<dyn DiskFile>, DbError> {
+        match self.fill(name, size_bytes) {
+            Err(DbError::Full) if self.disk.remove(RESERVE).is_ok() => {
+                tracing::warn!("the disk is full: the reserve is used to go on");
+                self.fill(name, size_bytes)
+            }
+            made => made,
+        }
     }
 
     /// A new file whose every byte is written; nothing is left when the disk is full.
@@ -406,7 +427,8 @@ impl Segment {
     }
 
     /// Visits every whole record from the start. Damage to what the store file holds (up to
-    /// `applied`) only ends the scan: a reader of the log will find a gap, the store has none.
+    /// `applied`) is passed over: the segment then begins after it, a reader of the log will find a
+    /// gap, and the store has none.
     fn scan(
         &mut self,
         applied: u64,
@@ -415,21 +437,29 @@ impl Segment {
         loop {
             let offset = self.end;
             let found = read_record(&*self.file, &self.seal, &self.salt, offset, self.size_bytes)?;
-            let Some(found) = found else { break };
-            visit(found.sequence, found.time, &found.body)?;
-            self.took(found.sequence, offset, found.next - offset);
-        }
-        match self.whole_record_after(self.end)? {
-            Some(sequence) if sequence > applied + 1 => Err(DbError::Damaged(format!(
-                "a change before change {sequence} in {PREFIX}{:010} is damaged",
-                self.number
-            ))),
-            _ => Ok(()),
+            if let Some(found) = found {
+                visit(found.sequence, found.time, &found.body)?;
+                self.took(found.sequence, offset, found.next - offset);
+                continue;
+            }
+            match self.whole_record_after(offset)? {
+                None => return Ok(()),
+                Some((_, sequence)) if sequence > applied + 1 => {
+                    return Err(DbError::Damaged(format!(
+                        "a change before change {sequence} in {PREFIX}{:010} is damaged",
+                        self.number
+                    )));
+                }
+                Some((next, _)) => {
+                    (self.span, self.end) = (None, next);
+                    self.marks.clear();
+                }
+            }
         }
     }
 
-    /// The sequence of a whole record behind one that is not: damage, not a crash.
-    fn whole_record_after(&self, end: u64) -> Result<Option<u64>, DbError> {
+    /// Offset and sequence of a whole record behind one that is not: damage, not a crash.
+    fn whole_record_after(&self, end: u64) -> Result<Option<(u64, u64)>, DbError> {
         // Where the last record fills a segment, what aligns the next one lies behind its end.
         if end >= self.size_bytes {
             return Ok(None);
@@ -443,11 +473,34 @@ impl Segment {
                 && let Some(found) =
                     read_record(&*self.file, &self.seal, &self.salt, end + at, self.size_bytes)?
             {
-                return Ok(Some(found.sequence));
+                return Ok(Some((end + at, found.sequence)));
             }
         }
         Ok(None)
     }
+}
+
+/// The highest sequence that the records of a file without a whole head name; 0 without any. They
+/// cannot be verified, because the salt was in the head.
+fn newest_in(file: &dyn DiskFile, size_bytes: u64) -> Result<u64, DbError> {
+    let (mut offset, mut newest) = (SEGMENT_HEAD_BYTES as u64, 0);
+    while offset + RECORD_HEAD_BYTES as u64 <= size_bytes {
+        let mut head = [0; RECORD_HEAD_BYTES];
+        file.read_exact_at(&mut head, offset).map_err(DbError::io)?;
+        let room = word(&head, 0) >> 32;
+        if !head.starts_with(&RECORD_MAGIC.to_le_bytes()) || offset + room > size_bytes {
+            break;
+        }
+        newest = newest.max(word(&head, 8));
+        offset += room.next_multiple_of(ALIGN_BYTES).max(RECORD_HEAD_BYTES as u64);
+    }
+    Ok(newest)
+}
+
+fn word(head: &[u8; RECORD_HEAD_BYTES], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&head[at..at + 8]);
+    u64::from_le_bytes(bytes)
 }
 
 struct Found {
@@ -471,13 +524,8 @@ fn read_record(
     }
     let mut head = [0; RECORD_HEAD_BYTES];
     file.read_exact_at(&mut head, offset).map_err(DbError::io)?;
-    let word = |at: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&head[at..at + 8]);
-        u64::from_le_bytes(bytes)
-    };
-    let (room, sequence) = ((word(0) >> 32) as u32, word(8));
-    let time = Time::from_unix_us(word(16) as i64);
+    let (room, sequence) = ((word(&head, 0) >> 32) as u32, word(&head, 8));
+    let time = Time::from_unix_us(word(&head, 16) as i64);
     if head != record_head(salt, room, sequence, time) {
         return Ok(None);
     }

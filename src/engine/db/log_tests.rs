@@ -242,6 +242,27 @@ fn a_torn_last_record_is_as_if_never_submitted() {
 }
 
 #[test]
+fn damage_to_what_the_store_file_holds_hides_nothing_after_it() {
+    let (disk, options) = (Memory::new(), options());
+    let (db, _) = open(&disk, &options).unwrap();
+    put(&db, 1, "in the store file");
+    wait(db.checkpoint()).unwrap();
+    put(&db, 2, "in the log only");
+    let crashed = disk.image();
+    let opened = open(&flipped(&crashed, "log-0000000000", 100), &options).unwrap().0;
+    assert_eq!(rows(&opened), rows(&db));
+    for at in [3, 9, 20, 33] {
+        let Err(refused) = open(&flipped(&crashed, "log-0000000000", at), &options) else {
+            panic!("a store without change 2 was opened; byte {at} is flipped");
+        };
+        assert_eq!(
+            refused.to_string(),
+            "the store is damaged: the head of log-0000000000 is damaged"
+        );
+    }
+}
+
+#[test]
 fn a_missing_segment_is_named() {
     let disk = Memory::new();
     let (db, _) = open(&disk, &options()).unwrap();

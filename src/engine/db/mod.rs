@@ -42,6 +42,8 @@ mod tx;
 mod writer;
 
 #[cfg(test)]
+mod drills;
+#[cfg(test)]
 mod log_tests;
 #[cfg(test)]
 mod tests;

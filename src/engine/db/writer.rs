@@ -108,12 +108,15 @@ pub(super) struct Writer {
     checkpointed: Instant,
     pending_bytes: u64,
     healed: Option<Instant>,
+    /// Hooks of a commit that the log has and readers cannot see yet.
+    unseen: Vec<Hook>,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, signal: watch::Sender<u64>) -> Self {
         let (checkpointed, pending_bytes) = (Instant::now(), 0);
-        Self { shared, signal, poison: None, checkpointed, pending_bytes, healed: None }
+        let (poison, healed, unseen) = (None, None, Vec::new());
+        Self { shared, signal, poison, checkpointed, pending_bytes, healed, unseen }
     }
 
     /// Serves closures until every sender is gone, then leaves nothing for the log to repeat.
@@ -231,6 +234,8 @@ impl Writer {
             Ok(()) => {
                 tracing::warn!(cause, "the store file was opened anew");
                 self.pending_bytes = 0;
+                run(std::mem::take(&mut self.unseen));
+                self.signal.send_modify(|commits| *commits += 1);
                 Ok(())
             }
             Err(error) => {
@@ -295,6 +300,7 @@ impl Writer {
         // A closure may have met the failure, or swallowed it: what it computed is worth nothing.
         let failure = self.shared.file.load().health.failure();
         match (failure, outcome) {
+            (_, Err(DbError::Unseen)) => Err(DbError::Unseen),
             (Some(failure), Err(_) | Ok(Some(_))) => {
                 self.heal()?;
                 Err(failure.into())
@@ -331,8 +337,16 @@ impl Writer {
             return Err(DbError::Closed);
         }
         if changed {
-            self.log(&mut body, grown, tx)?;
+            let seen = self.log(&mut body, grown, tx)?;
             shared.commits.fetch_add(1, Ordering::Relaxed);
+            if !seen {
+                self.unseen = hooks;
+                return match self.heal() {
+                    Ok(()) => Ok(None),
+                    Err(DbError::Poisoned(cause)) => Err(DbError::Poisoned(cause)),
+                    Err(_) => Err(DbError::Unseen),
+                };
+            }
         } else {
             tx.abort()?;
         }
@@ -343,13 +357,14 @@ impl Writer {
         Ok(None)
     }
 
-    /// The durable point: the log has the batch, then readers see it.
+    /// The durable point: the log has the batch, then readers see it. `false` when they will only
+    /// once the store file is opened anew.
     fn log(
         &mut self,
         body: &mut Vec<u8>,
         grown: i64,
         tx: redb::WriteTransaction,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let shared = Arc::clone(&self.shared);
         let last = shared.mark();
         let mark = Mark {
@@ -368,12 +383,10 @@ impl Writer {
         self.pending_bytes += body.len() as u64;
         let seen = tx.commit();
         shared.set_mark(mark);
-        if let Err(error) = seen {
-            // It is durable. Readers see it once the store file is opened anew from the log.
+        if let Err(error) = &seen {
             tracing::error!(%error, "a commit is in the log but not in the store file");
-            self.heal()?;
         }
-        Ok(())
+        Ok(seen.is_ok())
     }
 }
 

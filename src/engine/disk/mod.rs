@@ -12,6 +12,8 @@
 mod directory;
 mod memory;
 #[cfg(test)]
+pub(crate) mod sim;
+#[cfg(test)]
 mod tests;
 
 pub use directory::{Directory, free_bytes};
