@@ -351,7 +351,8 @@ fn a_store_of_an_earlier_format_is_migrated_on_demand() {
     assert!(again.contains("nothing to do"), "{again}");
 }
 
-fn titles(directory: &Path, variables: &[(&str, &str)]) -> u64 {
+/// Checks the store, which must be sane; answers how many audit entries it holds.
+fn entries(directory: &Path, variables: &[(&str, &str)]) -> u64 {
     let check = with_env(directory, &["check", "-o", "json"], variables);
     let checked: Value = serde_json::from_str(&done(&check)).unwrap();
     assert_eq!(checked["faults"], serde_json::json!([]));
@@ -377,7 +378,7 @@ fn backed_up_and_restored(variables: &[(&str, &str)]) {
     let made = json(&ask(&["backup", "create", "-o", "json"]));
     assert!(made["rows"].as_u64().unwrap() > 3, "{made}");
     let first = made["path"].as_str().unwrap().to_owned();
-    let before = titles(at, variables);
+    let before = entries(at, variables);
     create_admin(at, "bob", variables);
     {
         let _server = Serving::start(at, variables);
@@ -396,22 +397,22 @@ fn backed_up_and_restored(variables: &[(&str, &str)]) {
     }
     let restored = json(&ask(&["backup", "restore", &first, "-o", "json"]));
     // What was recorded after the backup was taken is not in it; the backup itself is recorded later.
-    assert_eq!(titles(at, variables), before - 1);
+    assert_eq!(entries(at, variables), before - 1);
     let kept = Path::new(restored["before"].as_str().unwrap());
     assert!(at.join(kept).join("db/store.db").exists(), "{restored}");
     create_admin(at, "bob", variables);
     done(&ask(&["backup", "restore", "chosen.backup"]));
-    assert!(titles(at, variables) > before);
+    assert!(entries(at, variables) > before);
 
     let mut damaged = std::fs::read(at.join(&first)).unwrap();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     std::fs::write(at.join("damaged.backup"), damaged).unwrap();
-    let now = titles(at, variables);
+    let now = entries(at, variables);
     for command in ["verify", "restore"] {
         assert_eq!(ask(&["backup", command, "damaged.backup"]).status.code(), Some(1));
     }
-    assert_eq!(titles(at, variables), now, "a damaged backup changes nothing");
+    assert_eq!(entries(at, variables), now, "a damaged backup changes nothing");
 }
 
 #[test]
@@ -425,7 +426,7 @@ fn an_encrypted_store_is_backed_up_and_restored() {
 }
 
 #[test]
-fn a_store_is_restored_to_a_point_in_time_on_another_machine() {
+fn a_store_is_restored_to_a_point_in_time() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let ask = |arguments: &[&str]| with_env(at, arguments, &[]);
@@ -441,7 +442,7 @@ fn a_store_is_restored_to_a_point_in_time_on_another_machine() {
     let file = json(&ask(&["backup", "create", "-o", "json"]))["path"].clone();
     create_admin(at, "bob", &[]);
     serve_until_stopped();
-    let entries = titles(at, &[]);
+    let before = entries(at, &[]);
     let restored = json(&ask(&[
         "backup",
         "restore",
@@ -452,7 +453,7 @@ fn a_store_is_restored_to_a_point_in_time_on_another_machine() {
         "json",
     ]));
     assert!(restored["replayed"].as_u64().unwrap() > 0, "{restored}");
-    assert_eq!(titles(at, &[]), entries);
+    assert_eq!(entries(at, &[]), before);
     let usage = ask(&["backup", "restore", "x", "--at", "yesterday"]);
     assert_eq!(usage.status.code(), Some(2));
 }

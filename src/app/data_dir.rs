@@ -11,6 +11,8 @@
 //! ├── archive/        copies of the change log and of new blobs, for a restore to a point in time
 //! ├── backups/        backup files
 //! ├── consumers.json how far those who follow the changes have come
+//! ├── swap.json      a decided swap, until it is done
+//! ├── restored-config.toml  the configuration that a restored backup was made with
 //! ├── incoming/       what a restore or a migration makes, until it is swapped in (`swap`)
 //! ├── before-*/       what lay here before a restore or a migration
 //! └── operator.json   address and credential of the running server, for its owner's command line

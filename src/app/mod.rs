@@ -1,8 +1,8 @@
 //! Where everything meets, and the only place that may.
 //!
-//! - **Keeps** nothing of its own but the data directory's layout and the running server's
-//!   credential.
-//! - **How long** the credential lives as long as the server runs.
+//! - **Keeps** nothing of its own but the data directory's layout, the running server's credential
+//!   and the positions of those who follow the changes.
+//! - **How long** the credential lives as long as the server runs, a position until it is forgotten.
 //! - **Who may** the person at the machine: whoever can read the data directory is its operator.
 //! - **Never** holds a rule of a room: it opens engines, joins routes, jobs and sweeps, and turns
 //!   the command line into calls.

@@ -276,3 +276,28 @@ async fn keep_lease(bench: &Bench, lease: Lease, stop: &AtomicBool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Time;
+    use crate::engine::db::Schema;
+    use crate::jobs::{NewJob, schema, submit};
+
+    #[tokio::test]
+    async fn no_job_is_claimed_while_the_disk_is_full() {
+        let (clock, ids) = (Clock::standing_at(Time::from_unix_us(0)), Ids::seeded(1));
+        let db = Db::in_memory(schema(Schema::new())).unwrap();
+        let (job_id, owner, now) = (ids.next(clock.now()), ids.next(clock.now()), clock.now());
+        let submitted = db.write(move |tx| {
+            let payload = Json::empty();
+            submit(tx, NewJob { job_id, job_type: "any", owner, case_id: None, payload, now })
+        });
+        submitted.await.unwrap();
+        let bench = Bench { db: db.clone(), clock, ids, bodies: Bodies::default() };
+        db.set_full(true);
+        assert!(matches!(next_job(&bench).await, Ok(Next::After(TROUBLE_PAUSE))));
+        db.set_full(false);
+        assert!(matches!(next_job(&bench).await, Ok(Next::Job(row)) if row.job_id == job_id));
+    }
+}

@@ -1,11 +1,12 @@
 //! Stores of earlier formats open forever: brought to this one's format in one step.
 
-use super::world::{START, World};
+use super::world::{PATIENCE, START, World};
 use faultmaven::base::Clock;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use tempfile::TempDir;
 
 fn fixture() -> PathBuf {
@@ -54,8 +55,15 @@ fn assert_everything_is_served(world: &World, expected: &Value) {
         let report = keeper.get(&format!("/cases/{case}/reports/{}", text(id))).expect(200);
         assert!(!report["content"].as_str().unwrap().is_empty());
     }
+    // The word index is derived: it is filled in the background after the store is there.
     let query = json!({ "query": expected["found_by"], "mode": "lexical" });
-    let found = keeper.post("/knowledge/search", &query).expect(200);
+    let begun = Instant::now();
+    let found = loop {
+        let found = keeper.post("/knowledge/search", &query).expect(200);
+        if found["results"][0].is_object() || begun.elapsed() > PATIENCE {
+            break found;
+        }
+    };
     assert_eq!(found["results"][0]["document_id"], expected["document"]["document_id"]);
     let checked = keeper.post("/admin/check", &json!({})).expect(200);
     assert_eq!(checked["faults"], json!([]));

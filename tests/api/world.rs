@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 pub(crate) const START: Time = Time::from_unix_us(1_790_000_000_000_000);
 /// Longest wait for background work: generous, because machines differ; tests end as soon as it is
 /// done.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A password that satisfies the rules.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
