@@ -259,6 +259,19 @@ fn a_plain_store_refuses_a_key() {
 }
 
 #[test]
+fn a_plain_store_is_encrypted_by_restoring_its_backup_with_a_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    done(&faultmaven(at, &["init"]));
+    done(&faultmaven(at, &["backup", "create", "--output", "plain.tar.zst"]));
+    let key = "0f".repeat(32);
+    let key = [("FAULTMAVEN_MASTER_KEY", key.as_str())];
+    done(&with_env(at, &["backup", "restore", "plain.tar.zst"], &key));
+    done(&with_env(at, &["check"], &key));
+    refused(&faultmaven(at, &["check"]), "is encrypted and no master key is configured");
+}
+
+#[test]
 fn a_generated_key_is_new_and_is_never_written_over() {
     let directory = tempfile::tempdir().unwrap();
     let generate = |more: &[&str]| {
@@ -279,9 +292,13 @@ fn a_master_key_is_rotated_in_a_closed_store_and_in_one_that_is_served() {
     let at = directory.path();
     done(&faultmaven(at, &["init", "--encrypt", "--new-key-file", "one.key"]));
     let with = |key: &'static str| [("FAULTMAVEN_MASTER_KEY_FILE", key)];
+    done(&with_env(at, &["backup", "create", "--output", "early.fmb"], &with("one.key")));
     let said =
         done(&with_env(at, &["key", "rotate", "--new-key-file", "two.key"], &with("one.key")));
-    assert!(said.contains("key_file one.key") && said.contains("backups made before"), "{said}");
+    assert!(
+        said.contains("key_file one.key") && said.contains("earlier backups open with it here"),
+        "{said}"
+    );
     refused(&with_env(at, &["check"], &with("one.key")), "does not open the store");
     done(&with_env(at, &["check"], &with("two.key")));
     let old = with_env(at, &["key", "rotate", "--new-key-file", "x.key"], &with("one.key"));
@@ -298,6 +315,10 @@ fn a_master_key_is_rotated_in_a_closed_store_and_in_one_that_is_served() {
     // A backup made after the rotation has the data keys under the new master key.
     let verify = ["backup", "verify", backup["path"].as_str().unwrap()];
     done(&with_env(at, &verify, &with("three.key")));
+    // One from before has the same data keys, which this store's ring holds under the new one.
+    done(&with_env(at, &["backup", "verify", "early.fmb"], &with("three.key")));
+    done(&with_env(at, &["backup", "restore", "early.fmb"], &with("three.key")));
+    done(&with_env(at, &["check"], &with("three.key")));
     refused(&with_env(at, &verify, &with("two.key")), "not the one");
     let status = ["key", "status", "-o", "json"];
     let status: Value =

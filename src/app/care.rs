@@ -15,9 +15,9 @@ use super::run::runtime;
 use super::store::{self, BLOB_PURPOSE, OpenError};
 use super::swap;
 use super::terminal::{note, say, say_json};
-use crate::backup::{self, Manifest, Target, Tell, Unlock, quiet};
+use crate::backup::{self, Access, Manifest, Target, Tell, Unlock, quiet};
 use crate::base::{Clock, Ids, Time};
-use crate::engine::key::MasterKey;
+use crate::engine::key::{KeyRing, MasterKey};
 use crate::ops::audit;
 use serde::Serialize;
 use serde_json::json;
@@ -150,7 +150,9 @@ fn rotate_key(config: &Config, new_key_file: &Path) -> Result<(), String> {
     let made = if rotated.made { "was made and " } else { "" };
     say(format!("the master key in {path} {made}opens the store from now on"));
     say(format!("before the next start, put it in the place of {old}"));
-    say("backups made before open with the old key only: keep it as long as them");
+    say(
+        "earlier backups open with it here, and anywhere else with the old key only: keep that as long as them",
+    );
     Ok(())
 }
 
@@ -357,15 +359,27 @@ fn create_backup(config: &Config, output: Option<PathBuf>, format: Format) -> Re
     Ok(())
 }
 
-/// What the configured master key opens.
-fn unlock(sourced: Option<&Sourced>) -> Unlock<'_> {
-    sourced.map_or(Unlock::Nothing, |sourced| Unlock::Master(&sourced.key))
+/// What the configured master key opens, with the ring of the store that is here, when there is one:
+/// a backup from before a change of the master key has the same data keys.
+fn unlock<'a>(sourced: Option<&'a Sourced>, ring: Option<&'a KeyRing>) -> Unlock<'a> {
+    match (sourced, ring) {
+        (None, _) => Unlock::Nothing,
+        (Some(Sourced { key: master, .. }), Some(ring)) => Unlock::Store { master, ring },
+        (Some(Sourced { key, .. }), None) => Unlock::Master(key),
+    }
+}
+
+/// The ring of the store that is here; none when there is no readable one.
+fn ring_here(dir: &DataDir) -> Option<KeyRing> {
+    KeyRing::parse(&std::fs::read(dir.keyring()).ok()?).ok()
 }
 
 fn verify_backup(config: &Config, file: &Path, format: Format) -> Result<(), String> {
     let sourced = master_key::read(config).map_err(said)?;
     let begun = Instant::now();
-    let verified = backup::verify(file, unlock(sourced.as_ref()), &shown()).map_err(said)?;
+    let ring = ring_here(&DataDir::new(&config.data_dir));
+    let unlocked = unlock(sourced.as_ref(), ring.as_ref());
+    let verified = backup::verify(file, unlocked, &shown()).map_err(said)?;
     let manifest = &verified.summary.manifest;
     if format == Format::Json {
         return say_json(&json!({
@@ -430,6 +444,9 @@ fn restore_backup(
         Some(at) if file.is_dir() => backup::newest_base(file, at).map_err(said)?.path,
         _ => file.to_owned(),
     };
+    let ring = ring_here(&dir);
+    let new_ring = sourced.as_ref().map(|sourced| KeyRing::create(&sourced.key));
+    let new_ring = new_ring.transpose().map_err(said)?;
     let new = swap::prepare(&dir).map_err(said)?;
     let models = &config.search.models_dir;
     let has_models = std::fs::read_dir(models).is_ok_and(|mut found| found.next().is_some());
@@ -439,23 +456,18 @@ fn restore_backup(
         keyring: new.keyring(),
         models: (!has_models).then(|| models.clone()),
         config: Some(new.restored_config()),
+        encrypt_with: new_ring
+            .map(|(ring, keys)| Access { keys: Some(keys), keyring: Some(ring.to_json()) }),
         blobs_purpose: BLOB_PURPOSE,
         cache_bytes: usize::from(config.database.cache_mib) << 20,
     };
     let archive = archive_of(config, &dir);
     let archive = at.map(|_| archive.as_path());
-    let unlocked = unlock(sourced.as_ref());
+    let unlocked = unlock(sourced.as_ref(), ring.as_ref());
     let tell = shown();
     let work = backup::restore(&file, unlocked, &target, archive, at, &tell);
     let restored = runtime()?.block_on(work).map_err(said)?;
     let encrypted = new.keyring().exists();
-    if let (false, Some(sourced)) = (encrypted, &sourced) {
-        return Err(format!(
-            "the backup is not encrypted, but {} is configured: take that setting away, restore, \
-             and nothing of the restored store will be encrypted",
-            sourced.origin
-        ));
-    }
     // Another history from here on: its archive must not be mixed with that of the old store.
     new.set_format(&store::new_format(&ids, encrypted)).map_err(said)?;
     let before = swap::commit(&dir, "restore", clock.now()).map_err(said)?;

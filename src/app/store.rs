@@ -86,7 +86,7 @@ pub enum OpenError {
     /// The store is not encrypted and a key is configured.
     #[error(
         "the store in {path} is not encrypted, but {origin} is configured: take that setting away, \
-         or make an encrypted store in another data directory"
+         or restore a backup of the store with it, which encrypts everything"
     )]
     KeyNeedless {
         /// The directory.

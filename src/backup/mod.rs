@@ -41,7 +41,7 @@ pub use format::{Manifest, Summary, TableSum};
 pub use http::{Doc, routes};
 pub use jobs::BackupJob;
 pub use read::Unlock;
-pub use restore::{Restored, Target, restore};
+pub use restore::{Access, Restored, Target, restore};
 pub use shelf::{Listed, list, newest_base, retain};
 pub use source::{ARCHIVE_PURPOSE, BACKUP_PURPOSE, Model, RingText, Source};
 pub use verify::{Verified, verify};

@@ -10,10 +10,11 @@ use super::format::{
     MEMBER_BYTES_MAX, MODELS, Manifest, ROWS, SUMMARY, SUMS, SUMS_BYTES, Summary, TableHash,
     TableSum, ZSTD_MAGIC, hex, sum_line, take_row,
 };
+use super::restore::Access;
 use super::source::BACKUP_PURPOSE;
 use super::{Progress, Stage, Tell};
 use crate::engine::blob::BlobKey;
-use crate::engine::key::{KeyRing, Keys, MasterKey, SealedReader};
+use crate::engine::key::{KeyError, KeyRing, Keys, MasterKey, SealedReader};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
@@ -33,6 +34,14 @@ pub enum Unlock<'a> {
     Nothing,
     /// The master key of the store at the time of the backup.
     Master(&'a MasterKey),
+    /// The master key and the ring of the store as it is now: the backup may be from before the
+    /// master key was changed, which left the data keys as they were.
+    Store {
+        /// The master key.
+        master: &'a MasterKey,
+        /// The ring that it opens.
+        ring: &'a KeyRing,
+    },
     /// The data keys of the running store.
     Keys(&'a Keys),
 }
@@ -132,17 +141,21 @@ impl Opened {
         manifest(&mut Member::of(&mut entry, path)?, path)
     }
 
-    /// The data keys: none of a plain backup.
-    pub(super) fn keys(&self, unlock: Unlock<'_>) -> Result<Option<Keys>, BackupError> {
-        let Some(header) = &self.header else { return Ok(None) };
-        match unlock {
-            Unlock::Nothing => Err(BackupError::KeyNeeded),
-            Unlock::Keys(keys) => Ok(Some(keys.clone())),
-            Unlock::Master(master) => {
-                let ring = KeyRing::parse(header.keyring.get().as_bytes())?;
-                Ok(Some(ring.unlock(master)?))
-            }
-        }
+    /// The data keys and the ring they come from: none of a plain backup.
+    pub(super) fn access(&self, unlock: Unlock<'_>) -> Result<Access, BackupError> {
+        let Some(header) = &self.header else { return Ok(Access::default()) };
+        let own = header.keyring.get().to_owned();
+        let of_ring = |master| KeyRing::parse(own.as_bytes())?.unlock(master);
+        let (keys, keyring) = match unlock {
+            Unlock::Nothing => return Err(BackupError::KeyNeeded),
+            Unlock::Keys(keys) => (keys.clone(), own),
+            Unlock::Master(master) => (of_ring(master)?, own),
+            Unlock::Store { master, ring } => match of_ring(master) {
+                Err(KeyError::WrongKey) => (ring.unlock(master)?, ring.to_json()),
+                opened => (opened?, own),
+            },
+        };
+        Ok(Access { keys: Some(keys), keyring: Some(keyring) })
     }
 
     /// Reads the whole backup into `sink`.

@@ -39,6 +39,8 @@ pub struct Target {
     pub models: Option<PathBuf>,
     /// File of the configuration; left out when none.
     pub config: Option<PathBuf>,
+    /// What a backup that is not encrypted is encrypted with on the way; it stays plain when none.
+    pub encrypt_with: Option<Access>,
     /// Purpose of the seal of blobs, for `Keys::seal`.
     pub blobs_purpose: &'static str,
     /// Bytes of the page cache while the database is filled.
@@ -80,9 +82,7 @@ pub async fn restore(
     tell: &Tell,
 ) -> Result<Restored, BackupError> {
     let opened = open(path)?;
-    let header = opened.header.as_ref();
-    let keyring = header.map(|header| header.keyring.get().to_owned());
-    let base = Access { keys: opened.keys(unlock)?, keyring };
+    let base = opened.access(unlock)?;
     let plan = Plan {
         path: path.to_owned(),
         archived: archive.map(|archive| (archive.to_owned(), Owned::of(unlock))),
@@ -96,16 +96,19 @@ pub async fn restore(
     done.await.map_err(|_| BackupError::Stopped)?
 }
 
-/// Data keys, and the ring that they come from.
-#[derive(Clone)]
-pub(super) struct Access {
-    pub(super) keys: Option<Keys>,
-    pub(super) keyring: Option<String>,
+/// Data keys, and the ring that they come from; neither of what is not encrypted.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The data keys.
+    pub keys: Option<Keys>,
+    /// The ring as JSON.
+    pub keyring: Option<String>,
 }
 
 /// An [`Unlock`] that can go to another thread.
 pub(super) enum Owned {
     Nothing,
+    /// Also of [`Unlock::Store`]: an archive has the newest ring beside it.
     Master(Zeroizing<String>),
     Keys(Keys),
 }
@@ -114,7 +117,9 @@ impl Owned {
     fn of(unlock: Unlock<'_>) -> Self {
         match unlock {
             Unlock::Nothing => Self::Nothing,
-            Unlock::Master(master) => Self::Master(Zeroizing::new(master.to_text())),
+            Unlock::Master(master) | Unlock::Store { master, .. } => {
+                Self::Master(Zeroizing::new(master.to_text()))
+            }
             Unlock::Keys(keys) => Self::Keys(keys.clone()),
         }
     }
@@ -133,15 +138,17 @@ struct Plan {
 impl Plan {
     fn restore(self, opened: super::read::Opened) -> Result<Restored, BackupError> {
         let fresh = Fresh::claim(&self.target)?;
+        let plain = self.base.keys.is_none();
+        let sealing = self.target.encrypt_with.as_ref().filter(|_| plain).unwrap_or(&self.base);
         let disk: Arc<dyn Disk> =
             Arc::new(Directory::open(&self.target.db).map_err(BackupError::file(&self.target.db))?);
         let options = Options {
             cache_bytes: self.target.cache_bytes,
-            keys: self.base.keys.clone(),
+            keys: sealing.keys.clone(),
             ..Options::default()
         };
         let purpose = self.target.blobs_purpose;
-        let seal = self.base.keys.as_ref().map_or_else(Seal::checked, |keys| keys.seal(purpose));
+        let seal = sealing.keys.as_ref().map_or_else(Seal::checked, |keys| keys.seal(purpose));
         let blobs = Blobs::open(&self.target.blobs, &seal)?;
         let mut filling = Filling {
             loader: Loader::create(Arc::clone(&disk), &options)?,
@@ -183,7 +190,8 @@ impl Plan {
             };
             replay_into(&replay, &mut restored, &mut access)?;
         }
-        if let Some(keyring) = &access.keyring {
+        let keyring = if plain { &sealing.keyring } else { &access.keyring };
+        if let Some(keyring) = keyring {
             replace(&self.target.keyring, keyring.as_bytes())?;
         }
         fresh.keep()?;

@@ -24,7 +24,7 @@ pub struct Verified {
 /// [`BackupError::Damaged`] and whatever else keeps it from being restored.
 pub fn verify(path: &Path, unlock: Unlock<'_>, tell: &Tell) -> Result<Verified, BackupError> {
     let opened = open(path)?;
-    let keys = opened.keys(unlock)?;
+    let keys = opened.access(unlock)?.keys;
     let summary = opened.read(path, keys.as_ref(), tell, &mut Nowhere)?;
     let size_bytes = path.metadata().map_err(BackupError::file(path))?.len();
     Ok(Verified { summary, size_bytes })

@@ -43,6 +43,7 @@ fn an_administrator_has_a_backup_made_that_restores() {
         keyring: home.join("new/keyring.json"),
         models: None,
         config: Some(home.join("new/config.toml")),
+        encrypt_with: None,
         blobs_purpose: "blobs",
         cache_bytes: 1 << 20,
     };

@@ -200,6 +200,7 @@ impl Bed {
             keyring: home.join("keyring.json"),
             models: Some(home.join("models")),
             config: Some(home.join("config.toml")),
+            encrypt_with: None,
             blobs_purpose: BLOBS_PURPOSE,
             cache_bytes: 8 << 20,
         }
