@@ -8,7 +8,7 @@
 //! pages durable, and what a power cut mixes up is not reachable.
 //!
 //! Page 0 is redb's header, which carries its own checksums and is rewritten in place in pieces of
-//! 320 bytes; it has none here, and its first 64 bytes are never encrypted.
+//! 320 bytes; it has none here, and some of its fields are never encrypted.
 
 use super::error::DbError;
 use crate::engine::disk::{Disk, DiskFile};
@@ -26,9 +26,11 @@ pub(super) const PAGE_BYTES: usize = 4096;
 const GROUP_PAGES: u64 = (PAGE_BYTES / 4) as u64;
 /// XTS works on blocks of this many bytes.
 const BLOCK_BYTES: u64 = 16;
-/// The start of redb's header that is not encrypted: magic number, flags, geometry. The two states
-/// behind it have checksums of their own, and only the one that does not count is ever changed.
-const OPEN_HEADER_BYTES: u64 = 64;
+/// Where redb's header is encrypted. Its start (magic number, flags, geometry) and the first block
+/// of each of its two states (version and page number of the root) are not: redb looks at these
+/// before it looks at the checksum of a state, so a cut inside a cipher block must not change more
+/// of them than it would without a key. They hold no data.
+const SECRET_HEADER: [(u64, u64); 2] = [(80, 192), (208, PAGE_BYTES as u64)];
 /// Set aside so that a full disk does not stop deletes and a shutdown.
 pub(super) const RESERVE: &str = "reserve";
 
@@ -179,8 +181,7 @@ impl Pages {
         let mut bytes = vec![0; (end - start) as usize];
         self.file.read_exact_at(&mut bytes, page_offset(0) + start)?;
         if let Some(xts) = &self.xts {
-            let (secret, at) = secret_part(&mut bytes, start);
-            xts.decrypt(at, secret);
+            secret_parts(&mut bytes, start, |at, part| xts.decrypt(at, part));
         }
         let from = (offset - start) as usize;
         out.copy_from_slice(&bytes[from..from + out.len()]);
@@ -211,8 +212,7 @@ impl Pages {
                 if !offset.is_multiple_of(BLOCK_BYTES) || !data.len().is_multiple_of(16) {
                     return Err(unaligned(offset, data.len()));
                 }
-                let (secret, at) = secret_part(&mut bytes, offset);
-                xts.encrypt(at, secret);
+                secret_parts(&mut bytes, offset, |at, part| xts.encrypt(at, part));
             }
             return self.file.write_all_at(&bytes, page_offset(0) + offset);
         }
@@ -345,12 +345,15 @@ fn unaligned(offset: u64, bytes: usize) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// The part of a piece of page 0 that is encrypted, and where it begins. What says that this is
-/// redb's, which state counts and how large a page is stays as redb wrote it: a cut inside a block
-/// would make all of the block unreadable, and this must be readable after any crash.
-fn secret_part(bytes: &mut [u8], offset: u64) -> (&mut [u8], u64) {
-    let open = OPEN_HEADER_BYTES.saturating_sub(offset).min(bytes.len() as u64);
-    (&mut bytes[open as usize..], offset + open)
+/// Visits the parts of a piece of page 0 that are encrypted, with the offset of each.
+fn secret_parts(bytes: &mut [u8], offset: u64, mut visit: impl FnMut(u64, &mut [u8])) {
+    let end = offset + bytes.len() as u64;
+    for (from, to) in SECRET_HEADER {
+        let (from, to) = (from.max(offset), to.min(end));
+        if from < to {
+            visit(from, &mut bytes[(from - offset) as usize..(to - offset) as usize]);
+        }
+    }
 }
 
 /// Where a page lies in the file.
