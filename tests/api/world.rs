@@ -6,6 +6,7 @@ use faultmaven::users;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -17,6 +18,11 @@ pub(crate) const START: Time = Time::from_unix_us(1_790_000_000_000_000);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A password that satisfies the rules.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// A job that took this long may wait for the clock.
+const LONG: Duration = Duration::from_millis(400);
+/// What such a job waits for, at least.
+const LOOK_AGAIN_MS: i64 = 600;
 
 /// One server on its own directory and port. Its clock stands still until a test moves it.
 pub(crate) struct World {
@@ -108,7 +114,8 @@ impl World {
 
     /// A request by nobody.
     pub(crate) fn anonymous(&self) -> Person {
-        Person { base: self.base.clone(), token: None, user_id: String::new() }
+        let (base, clock) = (self.base.clone(), self.clock.clone());
+        Person { base, token: None, user_id: String::new(), clock }
     }
 
     /// Registers a person and signs in.
@@ -130,6 +137,7 @@ impl World {
             base: self.base.clone(),
             token: Some(answer["access_token"].as_str().unwrap().to_owned()),
             user_id: answer["user"]["user_id"].as_str().unwrap().to_owned(),
+            clock: self.clock.clone(),
         }
     }
 
@@ -151,6 +159,8 @@ pub(crate) struct Person {
     pub(crate) base: String,
     pub(crate) token: Option<String>,
     pub(crate) user_id: String,
+    /// The world's.
+    clock: Clock,
 }
 
 /// What came back.
@@ -302,11 +312,23 @@ impl Person {
         self.post_form(&format!("/cases/{case}/files"), &body).expect(202)
     }
 
-    /// Waits until a job ended by reading its event stream to the end; answers the job.
+    /// Waits until a job ended by reading its event stream to the end; answers the job. While it
+    /// takes long, time goes on: on a busy machine a job may have to be looked at again later.
     #[track_caller]
     pub(crate) fn wait(&self, job: &Value) -> Value {
         let path = format!("/jobs/{}/events", job.as_str().expect("a job id"));
-        let stream = self.get(&path);
+        let (done, waiting) = std::sync::mpsc::channel::<()>();
+        let clock = self.clock.clone();
+        let stream = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while waiting.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                    clock.advance_ms(LOOK_AGAIN_MS);
+                }
+            });
+            let stream = self.get(&path);
+            drop(done);
+            stream
+        });
         assert_eq!(stream.status, 200, "{}", stream.text);
         let last = stream.text.lines().rev().find_map(|line| line.strip_prefix("data: "));
         serde_json::from_str(last.expect("an event")).unwrap()
