@@ -8,7 +8,7 @@
 use super::*;
 use crate::engine::disk::Disk;
 use crate::engine::disk::sim::{
-    Dice, FAULT_KINDS, Fault, Image, LOSSES, Loss, Moment, Recording, SimDisk,
+    Dice, FAULT_KINDS, Fault, FaultKind, Image, LOSSES, Loss, Moment, Recording, SimDisk,
 };
 use crate::engine::key::{KeyRing, Keys, MasterKey};
 use serde::{Deserialize, Serialize};
@@ -761,4 +761,123 @@ fn drill_flip() {
 #[test]
 fn a_flipped_bit_is_found_or_does_no_harm() {
     drill_flip_with(12, 1);
+}
+
+/// A store ten times as large as its page cache, and how it is opened: no checkpoint by itself.
+fn large() -> (Options, Image) {
+    let log = LogLimits {
+        checkpoint_bytes: u64::MAX,
+        checkpoint_ms: u64::MAX,
+        bytes_max: 200 << 20,
+        ..LogLimits::default()
+    };
+    let options = Options { log, ..Options::default().with_cache(1 << 20) };
+    let disk = SimDisk::new();
+    let db = Db::open(Arc::new(disk.clone()), options.clone(), schema()).unwrap().0;
+    for bin in 0..LARGE_PARTS / 10 {
+        let fill = move |tx: &Write<'_>| {
+            tx.put(&Bin { id: bin })?;
+            (bin * 10..bin * 10 + 10).try_for_each(|id| tx.put(&large_part(id, 1)))
+        };
+        db.write_blocking(fill).unwrap();
+    }
+    drop(db);
+    (options, disk.image())
+}
+
+const LARGE_PARTS: u64 = 4000;
+
+fn large_part(id: u64, fill: u8) -> Part {
+    Part { id, bin: id / 10, name: format!("p{id}"), stocked: true, body: vec![fill; 2500] }
+}
+
+/// Parts that hold `fill`.
+fn filled(db: &Db, fill: u8) -> usize {
+    rows::<Part>(db).unwrap().iter().filter(|part| part.body[0] == fill).count()
+}
+
+/// Changes every seventh part; answers how many changes were acknowledged.
+fn refill(db: &Db, ids: std::ops::Range<u64>, fill: u8) -> usize {
+    let put = |id| db.write_blocking(move |tx| tx.put(&large_part(id, fill)));
+    ids.step_by(7).filter(|id| put(*id).is_ok()).count()
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_moment_under_a_reader_harms_nothing() {
+    let (options, image) = large();
+    let disk = SimDisk::of(&image);
+    let open = |disk: SimDisk| Db::open(Arc::new(disk), options.clone(), schema()).unwrap().0;
+    let db = open(disk.clone());
+    let first = refill(&db, 0..1000, 2);
+    // The cache is full of pages that only the log makes durable: reading writes some of them.
+    disk.fail(Fault { kind: FaultKind::Full, at: 0, lasting: false });
+    for _ in 0..3 {
+        // What a reader is told meanwhile is not the point.
+        let _ = rows::<Part>(&db);
+        let _ =
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(db.snapshot());
+    }
+    disk.heal();
+    let second = refill(&db, 1000..2000, 3);
+    for db in [open(SimDisk::of(&disk.image())), db] {
+        assert_eq!(db.check().unwrap(), vec![]);
+        assert_eq!((filled(&db, 2), filled(&db, 3)), (first, second));
+    }
+    // By now the store was closed in order.
+    let again = open(SimDisk::of(&disk.image()));
+    assert_eq!(again.check().unwrap(), vec![]);
+    assert_eq!((filled(&again, 2), filled(&again, 3)), (first, second));
+}
+
+#[test]
+fn reads_go_on_after_a_failed_sync() {
+    let (options, image) = large();
+    let disk = SimDisk::of(&image);
+    let db = Db::open(Arc::new(disk.clone()), options.clone(), schema()).unwrap().0;
+    let changed = refill(&db, 0..1000, 2);
+    disk.fail(Fault { kind: FaultKind::Unsynced, at: 0, lasting: false });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(db.checkpoint()).is_err());
+    disk.heal();
+    assert!(db.stats().poisoned);
+    assert!(matches!(db.write_blocking(|tx| tx.put(&large_part(1, 9))), Err(DbError::Poisoned(_))));
+    assert_eq!((filled(&db, 2), rows::<Part>(&db).unwrap().len()), (changed, LARGE_PARTS as usize));
+    drop(db);
+    let db = Db::open(Arc::new(SimDisk::of(&disk.image())), options, schema()).unwrap().0;
+    assert_eq!(db.check().unwrap(), vec![]);
+    assert_eq!(filled(&db, 2), changed);
+}
+
+#[test]
+fn writers_never_wait_for_a_compaction_and_it_never_makes_the_file_larger() {
+    let (options, image) = large();
+    let disk = SimDisk::of(&image);
+    let log = LogLimits {
+        segment_bytes: 64 << 10,
+        bytes_max: 6 << 20,
+        checkpoint_bytes: 64 << 10,
+        checkpoint_ms: 20,
+    };
+    let options = Options { log, ..options };
+    let db = Db::open(Arc::new(disk.clone()), options, schema()).unwrap().0;
+    let before = db.space().unwrap().file_bytes;
+    let compacting = thread::spawn({
+        let db = db.clone();
+        move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+            runtime.block_on(db.compact())
+        }
+    });
+    let mut id = 0;
+    while !compacting.is_finished() {
+        id = (id + 7) % LARGE_PARTS;
+        db.write_blocking(move |tx| tx.put(&large_part(id, 9))).unwrap();
+    }
+    // It may have been too slow for the short log; then the old file is as it was.
+    match compacting.join().unwrap() {
+        Ok(compacted) => assert!(compacted.after_bytes <= before.max(compacted.before_bytes)),
+        Err(error) => assert!(matches!(error, DbError::LogGone { .. }), "{error}"),
+    }
+    assert_eq!(rows::<Part>(&db).unwrap().len(), LARGE_PARTS as usize);
+    assert_eq!(db.check().unwrap(), vec![]);
 }

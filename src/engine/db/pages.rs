@@ -11,6 +11,7 @@
 //! 320 bytes; it has none here, and some of its fields are never encrypted.
 
 use super::error::DbError;
+use super::file::STORE;
 use crate::engine::disk::{Disk, DiskFile};
 use crate::engine::key::Xts;
 use redb::StorageBackend;
@@ -78,6 +79,18 @@ impl Health {
             return None;
         }
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes this handle write nothing any more.
+    pub(super) fn give_up(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    /// After a failure another handle may own the file. Redb does not notice every failure (it
+    /// writes pages early, on a full cache, and goes on when that fails), and would write its
+    /// state over the other's at the latest when it is closed.
+    fn allows_writing(&self) -> io::Result<()> {
+        if self.failed() { Err(io::Error::other("the file was given up")) } else { Ok(()) }
     }
 
     fn note<T>(
@@ -278,7 +291,9 @@ impl Pages {
         let stored = (pages + pages.div_ceil(GROUP_PAGES)) * PAGE_BYTES as u64;
         let grown = match self.file.set_size(stored) {
             // The reserve is for this: a store that cannot grow could not even delete.
-            Err(error) if is_full(&error) && self.disk.remove(RESERVE).is_ok() => {
+            Err(error)
+                if is_full(&error) && self.name == STORE && self.disk.remove(RESERVE).is_ok() =>
+            {
                 tracing::warn!("the disk is full: the reserve is used to go on");
                 self.file.set_size(stored)
             }
@@ -314,16 +329,19 @@ impl StorageBackend for Pages {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.health.allows_writing()?;
         self.health.note(self.resize(len), |error| {
             if is_full(error) { Failure::Full } else { Failure::Other(error.to_string()) }
         })
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.health.allows_writing()?;
         self.health.note(self.write_sums().and_then(|()| self.file.sync()), other)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.health.allows_writing()?;
         // A page outside the durable state may be half-written; the log has what it should hold.
         self.health.note(self.write_any(offset, data), |error| {
             if is_full(error) { Failure::Full } else { other(error) }

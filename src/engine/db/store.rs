@@ -36,6 +36,11 @@ const COMPACTION: &str = "compaction";
 const CATCH_UP_BYTES: usize = 8 << 20;
 /// A compaction swaps when at most this many commits are left to apply: the writer waits for them.
 const SWAP_WITHIN: u64 = 256;
+/// A reserve is set aside only where the disk has this many times as much left.
+const RESERVE_SHARE: u64 = 2;
+/// Times the live bytes that must be free for a compaction: pages are not full, and it is followed
+/// by a log.
+const COMPACTION_SHARE: u64 = 2;
 /// Rounds of catching up before a compaction swaps anyway.
 const CATCH_UP_ROUNDS: usize = 20;
 
@@ -162,16 +167,36 @@ impl Shared {
         self.sequence.store(mark.sequence, Ordering::SeqCst);
     }
 
-    /// Opens the store file anew after redb gave it up, and brings it to the last commit.
-    pub(super) fn reopen(&self) -> Result<(), DbError> {
+    /// Opens the store file anew after redb gave it up, and brings it to the last commit; durably
+    /// unless it is for `reads_only`.
+    pub(super) fn reopen(&self, reads_only: bool) -> Result<(), DbError> {
+        self.file.load().health.give_up();
         let options = &self.options;
         let file = StoreFile::open(&self.disk, STORE, options.keys.as_ref(), options.cache_bytes)?;
         let behind = file.mark()?;
         catch_up(&file, &self.log, behind, self.mark().sequence)?;
-        file.checkpoint(self.mark())?;
-        self.log.applied(self.mark().sequence)?;
+        if !reads_only {
+            file.checkpoint(self.mark())?;
+            self.log.applied(self.mark().sequence)?;
+        }
         self.file.store(Arc::new(file));
         Ok(())
+    }
+
+    /// Sets space aside for a full disk; that there is none is no failure of the store.
+    pub(super) fn keep_reserve(&self) {
+        let Self { disk, options, .. } = self;
+        let wanted = options.reserve_bytes;
+        let held = || disk.open(RESERVE).and_then(|file| file.size_bytes()).unwrap_or(0);
+        let room = || disk.free_bytes().is_ok_and(|free| free / RESERVE_SHARE >= wanted);
+        if wanted == 0 || held() >= wanted || !room() {
+            return;
+        }
+        let made = disk.create(RESERVE).and_then(|file| file.set_size(wanted));
+        if made.and_then(|()| disk.sync_names()).is_err() {
+            // Half a reserve would take space and guarantee nothing.
+            let _ = disk.remove(RESERVE);
+        }
     }
 }
 
@@ -277,7 +302,7 @@ impl Db {
         }
         shared.log.applied(mark.sequence)?;
         let db = Self::start(Arc::new(shared))?;
-        db.keep_reserve();
+        db.inner.shared.keep_reserve();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok((db, Opened { created, replayed, took_ms }))
     }
@@ -465,7 +490,7 @@ impl Db {
     pub fn set_full(&self, full: bool) {
         self.inner.shared.full.store(full, Ordering::SeqCst);
         if !full {
-            self.keep_reserve();
+            self.inner.shared.keep_reserve();
         }
     }
 
@@ -474,27 +499,13 @@ impl Db {
         self.inner.shared.full.load(Ordering::SeqCst)
     }
 
-    /// Sets space aside; that there is none is no failure of the store.
-    fn keep_reserve(&self) {
-        let Shared { disk, options, .. } = &*self.inner.shared;
-        let wanted = options.reserve_bytes;
-        let held = disk.open(RESERVE).and_then(|file| file.size_bytes()).unwrap_or(0);
-        if wanted == 0 || held >= wanted {
-            return;
-        }
-        let made = disk.create(RESERVE).and_then(|file| file.set_size(wanted));
-        if made.and_then(|()| disk.sync_names()).is_err() {
-            // Half a reserve would take space and guarantee nothing.
-            let _ = disk.remove(RESERVE);
-        }
-    }
-
     /// Returns the space of deleted rows while the store serves: a copy of the live rows, brought
-    /// up to date from the log, takes the place of the store file. Writers wait only for the last
-    /// few commits. Needs room for the copy.
+    /// up to date from the log, takes the place of the store file when it is smaller. Writers wait
+    /// only for the last few commits. Needs room for the copy.
     ///
     /// # Errors
-    /// [`DbError::InUse`] when a compaction is running, [`DbError::Full`], or
+    /// [`DbError::InUse`] when a compaction is running, [`DbError::LogGone`] when the writers were
+    /// faster than the copy for as long as the log reaches back, [`DbError::Full`], or
     /// [`DbError::Storage`]; the store goes on with the old file then.
     pub async fn compact(&self) -> Result<Compacted, DbError> {
         let shared = &self.inner.shared;
@@ -513,9 +524,13 @@ impl Db {
 
     async fn compact_alone(&self) -> Result<Compacted, DbError> {
         let shared = Arc::clone(&self.inner.shared);
-        let before_bytes = self.space()?.file_bytes;
-        // Held from before the snapshot: what comes after it must still be there at the end.
-        shared.log.keep(COMPACTION, self.sequence(), Hold::Firm);
+        let Space { file_bytes: before_bytes, live_bytes, free_bytes, .. } = self.space()?;
+        if free_bytes < live_bytes.saturating_mul(COMPACTION_SHARE) + shared.options.reserve_bytes {
+            return Err(DbError::Full);
+        }
+        // Held from before the snapshot: what comes after it must still be there at the end. Writers
+        // never wait for a compaction; one that cannot keep up with them fails.
+        shared.log.keep(COMPACTION, self.sequence(), Hold::Soft);
         let snapshot = self.snapshot().await?;
         let copied = tokio::task::spawn_blocking({
             let shared = Arc::clone(&shared);
@@ -609,9 +624,14 @@ fn copy(shared: &Shared, snapshot: &Snapshot) -> Result<(StoreFile, Mark), DbErr
             break;
         }
         mark = catch_up(&file, &shared.log, mark, until)?;
+        shared.log.keep(COMPACTION, mark.sequence, Hold::Soft);
     }
-    // Nearly everything is durable before the writer has to wait.
+    // Nearly everything is durable before the writer has to wait. Closing cuts off what redb
+    // allocated ahead.
     file.checkpoint(mark)?;
+    drop(file);
+    let options = &shared.options;
+    let file = StoreFile::open(&shared.disk, INCOMING, options.keys.as_ref(), options.cache_bytes)?;
     Ok((file, mark))
 }
 
@@ -621,6 +641,13 @@ pub(super) fn swap(shared: &Shared, file: StoreFile, mark: Mark) -> Result<(), D
     let now = shared.mark();
     catch_up(&file, &shared.log, mark, now.sequence)?;
     file.checkpoint(now)?;
+    let size =
+        |name| shared.disk.open(name).and_then(|file| file.size_bytes()).map_err(DbError::io);
+    if size(INCOMING)? >= size(STORE)? {
+        // Nothing to gain: the old file stays.
+        drop(file);
+        return discard(&*shared.disk);
+    }
     shared.disk.rename(INCOMING, STORE).map_err(DbError::io)?;
     // From here on the old file has no name: nothing may be written to it any more.
     shared.file.store(Arc::new(file));

@@ -10,6 +10,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -21,6 +22,10 @@ const BATCH_MAX: usize = 256;
 /// page waits for nothing: every other page could not be read meanwhile.
 const HEAL_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the writer looks for the next closure before it goes to sleep: a caller that writes one
+/// change after the other is back within this, and waking a sleeping thread takes about as long.
+const LOOK_FOR: Duration = Duration::from_micros(40);
+
 /// What the writer is asked to do.
 pub(super) enum Task {
     /// Run a closure.
@@ -30,6 +35,9 @@ pub(super) enum Task {
 }
 
 type Reply<T> = oneshot::Sender<Result<T, DbError>>;
+
+/// Nobody can send a task any more.
+struct Closed;
 
 /// Something to do while nothing is being committed.
 pub(super) enum Control {
@@ -122,9 +130,21 @@ impl Writer {
     /// Serves closures until every sender is gone, then leaves nothing for the log to repeat.
     pub(super) fn serve(mut self, mut queue: mpsc::Receiver<Task>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while let Some(first) = queue.blocking_recv() {
-            let mut next = Some(first);
-            let mut control = None;
+        // Only waits for the queue; nothing else ever runs on it.
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let waiting = match waiting {
+            Ok(waiting) => waiting,
+            Err(error) => return self.poison(format!("the writer cannot wait: {error}")),
+        };
+        let mut busy = false;
+        loop {
+            let (mut next, mut control) = match self.next(&mut queue, &waiting, busy) {
+                Ok(Some(first)) => (Some(first), None),
+                // Nobody wrote for a while: a good time to bring the file up to date.
+                Ok(None) => (None, None),
+                Err(Closed) => break,
+            };
+            busy = next.is_some();
             while let Some(task) = next.take() {
                 match task {
                     Task::Work(work) => batch.push(work),
@@ -148,7 +168,38 @@ impl Writer {
                 let _ = self.checkpoint();
             }
         }
-        let _ = self.checkpoint();
+        if self.checkpoint().is_err() {
+            // Redb would make its own state durable when it is closed. The log knows better.
+            self.shared.file.load().health.give_up();
+        }
+    }
+
+    /// The next task; none when there is none and a checkpoint is due.
+    fn next(
+        &self,
+        queue: &mut mpsc::Receiver<Task>,
+        waiting: &tokio::runtime::Runtime,
+        busy: bool,
+    ) -> Result<Option<Task>, Closed> {
+        let begun = Instant::now();
+        while busy && begun.elapsed() < LOOK_FOR {
+            match queue.try_recv() {
+                Ok(task) => return Ok(Some(task)),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(Closed),
+                Err(mpsc::error::TryRecvError::Empty) => thread::yield_now(),
+            }
+        }
+        let received = if self.pending_bytes > 0 && self.poison.is_none() {
+            let due = Duration::from_millis(self.shared.options.log.checkpoint_ms);
+            let left = due.saturating_sub(self.checkpointed.elapsed());
+            match waiting.block_on(async { tokio::time::timeout(left, queue.recv()).await }) {
+                Ok(received) => received,
+                Err(_) => return Ok(None),
+            }
+        } else {
+            waiting.block_on(queue.recv())
+        };
+        received.map(Some).ok_or(Closed)
     }
 
     fn obey(&mut self, asked: Control) {
@@ -172,7 +223,8 @@ impl Writer {
                     self.poison(cause.clone());
                 }
                 if swapped.is_ok() {
-                    self.pending_bytes = 0;
+                    // The new file has everything, also what readers could not see before.
+                    self.show_unseen();
                 }
                 let _ = reply.send(swapped);
             }
@@ -207,42 +259,53 @@ impl Writer {
             // Tried again at once; a disk that is merely full then says so at the next write.
             return self.heal().and(Err(error));
         }
+        self.shared.keep_reserve();
         let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.shared.checkpoints.fetch_add(1, Ordering::Relaxed);
         self.shared.checkpoint_us_max.fetch_max(us, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Opens the store file anew when redb gave it up for a full disk or a damaged page: the log
-    /// has what is missing in it. A failed sync or any other failure poisons the store instead,
-    /// because nobody knows what is on the disk then.
+    /// Opens the store file anew when redb gave it up: the log has what is missing in it. After a full
+    /// disk or a damaged page everything goes on. A failed sync or any other failure poisons the
+    /// store, because nobody knows what is on the disk then: reads go on, and nothing is written to
+    /// the file or taken from the log until the store is opened again.
     fn heal(&mut self) -> Result<(), DbError> {
         let file = self.shared.file.load_full();
         let Some(failure) = file.health.failure() else { return Ok(()) };
         drop(file);
         let cause = failure.to_string();
-        if let Failure::Other(_) = failure {
+        let (damaged, unknown) = match failure {
+            Failure::Damaged(_) => (true, false),
+            Failure::Full => (false, false),
+            Failure::Other(_) => (false, true),
+        };
+        if unknown && self.poison.is_none() {
             self.poison(cause.clone());
-            return Err(DbError::Poisoned(cause));
         }
-        let full = matches!(failure, Failure::Full);
-        if full && self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY) {
+        if !damaged && self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY) {
             return Err(failure.into());
         }
         self.healed = Some(Instant::now());
-        match self.shared.reopen() {
+        let reads_only = self.poison.is_some();
+        match self.shared.reopen(reads_only) {
             Ok(()) => {
-                tracing::warn!(cause, "the store file was opened anew");
-                self.pending_bytes = 0;
-                run(std::mem::take(&mut self.unseen));
-                self.signal.send_modify(|commits| *commits += 1);
-                Ok(())
+                tracing::warn!(cause, reads_only, "the store file was opened anew");
+                self.show_unseen();
+                if reads_only { Err(failure.into()) } else { Ok(()) }
             }
             Err(error) => {
                 tracing::error!(%error, cause, "the store file cannot be opened anew");
                 Err(failure.into())
             }
         }
+    }
+
+    /// Tells what waits for commits of those that only the log had and that readers see now.
+    fn show_unseen(&mut self) {
+        self.pending_bytes = 0;
+        run(std::mem::take(&mut self.unseen));
+        self.signal.send_modify(|commits| *commits += 1);
     }
 
     /// Decides and answers every closure of a batch, in one commit where none fails after writing.
