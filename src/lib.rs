@@ -23,7 +23,7 @@
 //! |---|---|
 //! | [`base`] | words everyone may use: ids, time, actor, error class, page, JSON text |
 //! | [`privacy`] | redaction of personal data and secrets: pure functions |
-//! | [`engine`] | one technology each: `db` (redb), `blob` (object_store), `text` (tantivy), `vector` (exact SIMD scan), `embed` (candle, tokenizers); they know bytes, never nouns |
+//! | [`engine`] | one technology each: `disk` (files with explicit durability), `key` (ring, aes), `db` (redb), `blob` (object_store), `text` (tantivy), `vector` (exact SIMD scan), `embed` (candle, tokenizers); they know bytes, never nouns |
 //! | [`search`] | documents in, ranked passages out: chunk, outbox, indexer, fusion, rebuild |
 //! | [`web`] | the HTTP shell: context, problem+json, paging, idempotency, ETag; no routes |
 //! | [`ops`] | audit chain, metrics, logs, health |
@@ -86,13 +86,30 @@
 //! reciprocal rank, the passages are read from the same snapshot, and the answer says which model
 //! served, whether it was exact, and why not.
 //!
+//! # A write
+//!
+//! One writer thread runs the waiting closures in one redb transaction while every value they leave
+//! is recorded. The record is sealed, appended to the write-ahead log and synced; only then readers
+//! see the change and the callers are answered. Redb itself commits without waiting for the disk; a
+//! checkpoint twice a second makes its file durable and says how much of the log it holds. The log is
+//! what the archive copies and what `GET /admin/changes` tells.
+//!
 //! # A restart after a crash
 //!
-//! The database opens at its last durable commit. Jobs that were running wait again; their bodies
+//! A swap that a restore or migration had decided is completed. The store file opens at its last
+//! checkpoint, and the records that only the log has are applied again; a gap or a damaged record
+//! before a whole one is named, and the start refused. Jobs that were running wait again; their bodies
 //! are idempotent. The catalogue of passages and the vectors are read from the database; the word
 //! index tells the last change it has, and the outbox replays the rest, or the index is rebuilt
 //! from the stored passages when it is missing or damaged. Blobs without a row are swept. Nothing
 //! is embedded twice, and nothing that was acknowledged is missing.
+//!
+//! # A restore
+//!
+//! A backup, and with a time the archive, fill a fresh database and fresh blobs in `incoming/` of the
+//! data directory. What was filled is read back and compared with the sums in the backup. One renamed
+//! file then decides the swap; the old content stays beside the new. The restored store is another
+//! history with another id, so that its archive is never mixed with that of the old one.
 
 pub mod base;
 pub mod privacy;
