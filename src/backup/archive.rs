@@ -167,7 +167,9 @@ impl Archiver {
                 Err(error) => return Err(error.into()),
             };
             let (Some(first), Some(last)) = (records.first(), records.last()) else { break };
-            let name = SegmentName { first: first.sequence, last: last.sequence, at: now };
+            // Only what reaches `until` is all that was committed by now.
+            let at = if last.sequence >= until { now } else { last.time.plus_ms(-1) };
+            let name = SegmentName { first: first.sequence, last: last.sequence, at };
             self.archive_blobs().await?;
             let (directory, seal) = (self.home.join("log"), self.seal.clone());
             let written =

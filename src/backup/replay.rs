@@ -81,10 +81,11 @@ pub(super) fn replay(
             done.complete |= with.at.is_some_and(|at| at <= name.at);
             continue;
         }
-        if past(with.at, &done) {
-            break;
-        }
         if name.first > done.sequence + 1 {
+            // What is missing came after the time asked for.
+            if with.at.is_some() && done.complete {
+                break;
+            }
             return Err(gap(&done, name));
         }
         let mut beyond = false;
@@ -107,11 +108,6 @@ pub(super) fn replay(
     loader.finish(done.sequence, done.reached)?;
     walk(with)?;
     Ok(done)
-}
-
-/// Whether everything up to the time asked for is applied already.
-fn past(at: Option<Time>, done: &Replayed) -> bool {
-    at.is_some() && done.complete
 }
 
 fn gap(done: &Replayed, next: SegmentName) -> BackupError {
