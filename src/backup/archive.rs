@@ -246,7 +246,11 @@ impl Archiver {
     /// Archives the blobs finished since the last call; all that are missing when that is not known.
     async fn archive_blobs(&self) -> Result<(), BackupError> {
         let finished = self.blobs.finished();
-        let known = self.state.lock().unwrap_or_else(PoisonError::into_inner).walked;
+        // Its keys are told once: after a failure on the way only a walk finds them again.
+        let known = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut state.walked, false)
+        };
         let mut touched = Touched::default();
         if known && !finished.overflowed {
             for key in &finished.keys {
