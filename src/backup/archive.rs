@@ -15,7 +15,7 @@ use super::file::{NewFile, make_private, replace, sync_names};
 use super::segment::{SegmentName, names, write};
 use super::source::{RingText, Source};
 use crate::base::{Clock, Time};
-use crate::engine::blob::{BlobKey, Blobs};
+use crate::engine::blob::{BlobKey, BlobPin, Blobs};
 use crate::engine::db::{Db, DbError, Hold};
 use crate::engine::key::Seal;
 use futures_util::TryStreamExt;
@@ -85,8 +85,8 @@ pub struct Archiver {
     keyring: Option<RingText>,
     limits: ArchiveLimits,
     state: Mutex<State>,
-    /// One step at a time.
-    turn: tokio::sync::Mutex<()>,
+    /// One step at a time. Holds what was deleted since the last one: a time in between needs it.
+    turn: tokio::sync::Mutex<Option<BlobPin>>,
 }
 
 struct State {
@@ -131,7 +131,7 @@ impl Archiver {
                 walked: false,
                 keyring: String::new(),
             }),
-            turn: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::new(Some(source.blobs.pin())),
         })
     }
 
@@ -148,7 +148,9 @@ impl Archiver {
     /// # Errors
     /// [`BackupError`] when something cannot be read or written; the next step goes on from there.
     pub async fn step(&self, now: Time) -> Result<ArchiveFigures, BackupError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
+        // Before anything is looked at: what is deleted from here on waits for the next step.
+        let pin = self.blobs.pin();
         self.archive_keyring()?;
         let until = self.db.sequence();
         loop {
@@ -181,9 +183,15 @@ impl Archiver {
             state.figures.segments += 1;
             state.figures.bytes += bytes;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.caught_up_at = state.caught_up_at.max(now);
-        drop(state);
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.caught_up_at = state.caught_up_at.max(now);
+        }
+        let waited = turn.replace(pin);
+        drop(turn);
+        // It removes files.
+        let gone = tokio::task::spawn_blocking(move || drop(waited));
+        gone.await.map_err(|_| BackupError::Stopped)?;
         Ok(self.figures(now))
     }
 
@@ -241,6 +249,9 @@ impl Archiver {
         if let Err(error) = self.step(clock.now()).await {
             tracing::warn!(%error, "the last changes are not archived yet");
         }
+        // No step follows that could let go of what is deleted.
+        let waited = self.turn.lock().await.take();
+        drop(waited);
     }
 
     /// Archives the blobs finished since the last call; all that are missing when that is not known.

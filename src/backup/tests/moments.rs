@@ -127,6 +127,28 @@ async fn a_blob_that_could_not_be_archived_is_archived_by_the_next_step() {
 }
 
 #[tokio::test]
+async fn a_blob_that_lived_between_two_steps_is_there_at_a_time_in_between() {
+    let bed = Bed::new(false);
+    let archiver = bed.archiver();
+    archiver.step(bed.clock.now()).await.unwrap();
+    bed.backup("base").await.unwrap();
+    bed.clock.advance_ms(SECOND_MS);
+    let note = Note::new(1, 7);
+    bed.write(note.clone()).await;
+    bed.clock.advance_ms(SECOND_MS);
+    let removed: Result<_, DbError> =
+        bed.source.db.write(move |tx| tx.delete::<Note>(&(1, 7)).map(drop)).await;
+    removed.unwrap();
+    bed.source.blobs.delete(&note.blob()).await.unwrap();
+    archiver.step(bed.clock.now()).await.unwrap();
+    assert!(!bed.source.blobs.exists(&note.blob()).await.unwrap(), "it goes with the step");
+    let between = second(1).plus_ms(SECOND_MS / 2);
+    bed.restore("base", "between", Some(Some(between))).await.unwrap();
+    let (db, blobs) = bed.open("between");
+    assert_eq!(notes(&db, &blobs).await[&1], [7]);
+}
+
+#[tokio::test]
 async fn the_newest_backup_before_a_time_is_the_base() {
     let bed = Bed::new(false);
     for number in 0..4 {
