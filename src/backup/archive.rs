@@ -215,7 +215,7 @@ impl Archiver {
     }
 
     /// The log does not reach back to the end of the archive.
-    fn skip_to(&self, sequence: u64, after: u64) {
+    pub(super) fn skip_to(&self, sequence: u64, after: u64) {
         if after > 0 {
             tracing::warn!(
                 after,

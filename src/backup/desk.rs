@@ -198,7 +198,11 @@ impl Backups {
     /// [`BackupError::NoSpace`] before anything is written, or what fails; a backup that could not
     /// be read back is removed.
     pub async fn make(&self, now: Time, tell: &Tell) -> Result<Made, BackupError> {
-        let Inner { source, shelf, turn, .. } = &*self.inner;
+        self.make_of(&self.inner.source, now, tell).await
+    }
+
+    async fn make_of(&self, source: &Source, now: Time, tell: &Tell) -> Result<Made, BackupError> {
+        let Inner { shelf, turn, .. } = &*self.inner;
         let _turn = turn.lock().await;
         self.find_room(now).await?;
         let (place, encrypted) = (shelf.clone(), source.keyring.is_some());
@@ -292,9 +296,16 @@ impl Backups {
         blocking(move || archiver.trim_histories(&ids, until).map(drop)).await
     }
 
-    /// Makes a backup for the schedule, with its audit entry.
-    async fn make_scheduled(&self, now: Time, event_id: EventId) -> Result<Made, BackupError> {
-        let made = self.make(now, &quiet()).await?;
+    /// Makes a backup for the schedule, with its audit entry. Each day's would hold the same models:
+    /// it only names them.
+    pub(super) async fn make_scheduled(
+        &self,
+        now: Time,
+        event_id: EventId,
+    ) -> Result<Made, BackupError> {
+        let mut source = self.inner.source.clone();
+        source.models.iter_mut().for_each(|model| model.carried = false);
+        let made = self.make_of(&source, now, &quiet()).await?;
         let entry = entry(event_id, now, SCHEDULE.label(), &made.name(), Some(&made));
         let recorded = self.inner.source.db.write(move |tx: &Write<'_>| {
             audit::record(tx, entry.clone())?;
@@ -305,7 +316,7 @@ impl Backups {
     }
 
     /// When the next scheduled backup is due; none without a schedule.
-    async fn due(&self) -> Result<Option<Time>, BackupError> {
+    pub(super) async fn due(&self) -> Result<Option<Time>, BackupError> {
         let Some(every_ms) = self.inner.shelf.rules.every_ms else { return Ok(None) };
         if self.inner.archiver.as_ref().is_some_and(|archiver| archiver.needs_backup()) {
             return Ok(Some(Time::default()));

@@ -37,7 +37,7 @@ pub use archive::{ARCHIVE_HOLDER, ArchiveFigures, ArchiveLimits, Archiver, archi
 pub use create::create;
 pub use desk::{Backups, Made, Rules, Shelf, schedule};
 pub use error::BackupError;
-pub use format::{Manifest, Summary, TableSum};
+pub use format::{Manifest, ModelFile, Summary, TableSum};
 pub use http::{Doc, routes};
 pub use jobs::BackupJob;
 pub use read::Unlock;
