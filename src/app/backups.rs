@@ -138,6 +138,11 @@ impl Safety {
         Some(self.backups.archiver()?.figures(now).rpo_ms)
     }
 
+    /// Changes that the archive had to leave out.
+    pub(super) fn archive_skipped(&self, now: Time) -> u64 {
+        self.backups.archiver().map_or(0, |archiver| archiver.figures(now).skipped)
+    }
+
     /// When the newest backup of this store was made.
     pub(super) fn newest_backup(&self) -> Option<Time> {
         let us = self.newest_us.load(Ordering::SeqCst);

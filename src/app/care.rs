@@ -467,6 +467,7 @@ fn restore_backup(
         encrypt_with: new_ring
             .map(|(ring, keys)| Access { keys: Some(keys), keyring: Some(ring.to_json()) }),
         blobs_purpose: BLOB_PURPOSE,
+        named_blobs: backup::uploaded_blobs,
         cache_bytes: usize::from(config.database.cache_mib) << 20,
     };
     let archive = archive_of(config, &dir);

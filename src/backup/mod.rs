@@ -41,6 +41,7 @@ pub use format::{Manifest, ModelFile, Summary, TableSum};
 pub use http::{Doc, routes};
 pub use jobs::BackupJob;
 pub use read::Unlock;
+pub use replay::{NamedBlobs, uploaded_blobs};
 pub use restore::{Access, Restored, Target, restore};
 pub use shelf::{Listed, list, newest_base, retain};
 pub use source::{ARCHIVE_PURPOSE, BACKUP_PURPOSE, Model, RingText, Source};

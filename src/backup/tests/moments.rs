@@ -124,6 +124,11 @@ async fn a_blob_that_could_not_be_archived_is_archived_by_the_next_step() {
     assert_eq!(restored.archived_blobs, 5);
     let (db, blobs) = bed.open("new");
     assert_eq!(notes(&db, &blobs).await[&2], [0, 1, 2]);
+    // One that is in no archive and no backup is said.
+    std::fs::remove_file(blocked.join("1")).unwrap();
+    let refused = bed.restore("base", "holey", Some(None)).await.unwrap_err().to_string();
+    assert!(refused.contains("1 blobs") && refused.contains("artifacts/2/1"), "{refused}");
+    assert_eq!(names(&bed.path("holey")), [""; 0]);
 }
 
 #[tokio::test]
