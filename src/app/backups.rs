@@ -51,7 +51,7 @@ impl StoreParts<'_> {
         };
         let name = config.search.model.clone();
         let path = config.search.models_dir.join(&name);
-        let models = if path.is_dir() { vec![Model { name, path }] } else { Vec::new() };
+        let model = path.is_dir().then_some(Model { name, path, carried: true });
         Ok(Source {
             db: self.db.clone(),
             blobs: self.blobs.clone(),
@@ -60,7 +60,7 @@ impl StoreParts<'_> {
             store_id: self.format.store_id.clone(),
             // The master key is no part of what is written.
             config_toml: toml::to_string(config).unwrap_or_default(),
-            models,
+            models: model.into_iter().collect(),
         })
     }
 
@@ -136,6 +136,11 @@ impl Safety {
     /// Milliseconds of commits that the archive lacks; `None` without an archive.
     pub(super) fn archive_lag_ms(&self, now: Time) -> Option<i64> {
         Some(self.backups.archiver()?.figures(now).rpo_ms)
+    }
+
+    /// Changes that the archive had to leave out.
+    pub(super) fn archive_skipped(&self, now: Time) -> u64 {
+        self.backups.archiver().map_or(0, |archiver| archiver.figures(now).skipped)
     }
 
     /// When the newest backup of this store was made.

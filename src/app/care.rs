@@ -441,7 +441,15 @@ fn restore_backup(
     let begun = Instant::now();
     // A directory stands for the newest backup in it that is old enough.
     let file = match at {
-        Some(at) if file.is_dir() => backup::newest_base(file, at).map_err(said)?.path,
+        Some(at) if file.is_dir() => {
+            let base = backup::newest_base(file, at).map_err(said)?;
+            if format != Format::Json
+                && let Some(manifest) = &base.manifest
+            {
+                say(format!("base: {}, of store {}", base.name, manifest.store_id));
+            }
+            base.path
+        }
         _ => file.to_owned(),
     };
     let ring = ring_here(&dir);
@@ -459,6 +467,7 @@ fn restore_backup(
         encrypt_with: new_ring
             .map(|(ring, keys)| Access { keys: Some(keys), keyring: Some(ring.to_json()) }),
         blobs_purpose: BLOB_PURPOSE,
+        named_blobs: backup::uploaded_blobs,
         cache_bytes: usize::from(config.database.cache_mib) << 20,
     };
     let archive = archive_of(config, &dir);
@@ -475,7 +484,7 @@ fn restore_backup(
     let content_bytes = restored.summary.content_bytes();
     if format == Format::Json {
         return say_json(&json!({
-            "file": file, "rows": rows, "blobs": blobs, "content_bytes": content_bytes,
+            "file": file, "of_store": restored.summary.manifest.store_id, "rows": rows, "blobs": blobs, "content_bytes": content_bytes,
             "sequence": restored.sequence, "reached": restored.reached,
             "complete": restored.complete, "replayed": restored.replayed,
             "archived_blobs": restored.archived_blobs, "encrypted": encrypted, "before": before,

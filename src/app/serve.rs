@@ -361,6 +361,7 @@ fn metrics(clock: &Clock, db: &Db, search: &Search, safety: Safety) -> Metrics {
         let now = clock.now();
         if let Some(ms) = safety.archive_lag_ms(now) {
             metrics.set_archive_lag(ms as f64 / 1000.0);
+            metrics.set_archive_skipped(safety.archive_skipped(now));
         }
         if let Some(at) = safety.newest_backup() {
             metrics.set_backup_age(now.since_ms(at).max(0) as f64 / 1000.0);

@@ -15,7 +15,7 @@ use super::file::{NewFile, make_private, replace, sync_names};
 use super::segment::{SegmentName, names, write};
 use super::source::{RingText, Source};
 use crate::base::{Clock, Time};
-use crate::engine::blob::{BlobKey, Blobs};
+use crate::engine::blob::{BlobKey, BlobPin, Blobs};
 use crate::engine::db::{Db, DbError, Hold};
 use crate::engine::key::Seal;
 use futures_util::TryStreamExt;
@@ -31,9 +31,8 @@ pub const ARCHIVE_HOLDER: &str = "archive";
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between a failed step and the next.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
-/// Blobs written this long before the oldest backup are in it for certain: clocks of files and of
-/// the program are not the same.
-const BLOB_SLACK_MS: i64 = 24 * 60 * 60 * 1000;
+/// Blobs that are archived in one go.
+const BATCH_BLOBS: usize = 256;
 
 /// When the archive is written, and how much at a time.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +62,9 @@ pub struct ArchiveFigures {
     pub bytes: u64,
     /// Blobs archived since the start.
     pub blobs: u64,
+    /// Changes since the start that are in no archive: the log was given up before they were
+    /// written. A time among them cannot be restored.
+    pub skipped: u64,
 }
 
 /// The last change of a store that is in `archive`, 0 when none is: where the log must begin when
@@ -85,14 +87,16 @@ pub struct Archiver {
     keyring: Option<RingText>,
     limits: ArchiveLimits,
     state: Mutex<State>,
-    /// One step at a time.
-    turn: tokio::sync::Mutex<()>,
+    /// One step at a time. Holds what was deleted since the last one: a time in between needs it.
+    turn: tokio::sync::Mutex<Option<BlobPin>>,
 }
 
 struct State {
     figures: ArchiveFigures,
     /// When nothing waited for the archive.
     caught_up_at: Time,
+    /// The end of a gap in the archive that no backup follows yet, and since when.
+    gap: Option<(u64, Time)>,
     /// Whether the finished blobs are known from here on.
     walked: bool,
     /// The key ring that is in the archive.
@@ -116,7 +120,8 @@ impl Archiver {
         make_private(&home.join("blobs"))?;
         let sequence = archived_until(archive, &source.store_id)?;
         source.db.keep_log(ARCHIVE_HOLDER, sequence, Hold::Firm);
-        let figures = ArchiveFigures { rpo_ms: 0, sequence, segments: 0, bytes: 0, blobs: 0 };
+        let figures =
+            ArchiveFigures { rpo_ms: 0, sequence, segments: 0, bytes: 0, blobs: 0, skipped: 0 };
         Ok(Self {
             db: source.db.clone(),
             blobs: source.blobs.clone(),
@@ -128,10 +133,11 @@ impl Archiver {
             state: Mutex::new(State {
                 figures,
                 caught_up_at: now,
+                gap: None,
                 walked: false,
                 keyring: String::new(),
             }),
-            turn: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::new(Some(source.blobs.pin())),
         })
     }
 
@@ -139,7 +145,10 @@ impl Archiver {
     pub fn figures(&self, now: Time) -> ArchiveFigures {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let behind = self.db.sequence() > state.figures.sequence;
-        let rpo_ms = if behind { now.since_ms(state.caught_up_at).max(0) } else { 0 };
+        // What follows a gap is worth nothing without a backup after it.
+        let gap_since = state.gap.map(|(_, since)| since);
+        let since = gap_since.or(behind.then_some(state.caught_up_at));
+        let rpo_ms = since.map_or(0, |since| now.since_ms(since).max(0));
         ArchiveFigures { rpo_ms, ..state.figures }
     }
 
@@ -148,8 +157,10 @@ impl Archiver {
     /// # Errors
     /// [`BackupError`] when something cannot be read or written; the next step goes on from there.
     pub async fn step(&self, now: Time) -> Result<ArchiveFigures, BackupError> {
-        let _turn = self.turn.lock().await;
-        self.archive_keyring()?;
+        let mut turn = self.turn.lock().await;
+        // Before anything is looked at: what is deleted from here on waits for the next step.
+        let pin = self.blobs.pin();
+        self.archive_keyring().await?;
         let until = self.db.sequence();
         loop {
             let after = self.figures(now).sequence;
@@ -167,37 +178,44 @@ impl Archiver {
                 Err(error) => return Err(error.into()),
             };
             let (Some(first), Some(last)) = (records.first(), records.last()) else { break };
-            let name = SegmentName { first: first.sequence, last: last.sequence, at: now };
+            // Only what reaches `until` is all that was committed by now.
+            let at = if last.sequence >= until { now } else { last.time.plus_ms(-1) };
+            let name = SegmentName { first: first.sequence, last: last.sequence, at };
             self.archive_blobs().await?;
             let (directory, seal) = (self.home.join("log"), self.seal.clone());
-            let written =
-                tokio::task::spawn_blocking(move || write(&directory, name, &seal, &records));
-            let bytes = written.await.map_err(|_| BackupError::Stopped)??;
+            let bytes = blocking(move || write(&directory, name, &seal, &records)).await?;
             self.db.keep_log(ARCHIVE_HOLDER, name.last, Hold::Firm);
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.figures.sequence = name.last;
             state.figures.segments += 1;
             state.figures.bytes += bytes;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.caught_up_at = state.caught_up_at.max(now);
-        drop(state);
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.caught_up_at = state.caught_up_at.max(now);
+        }
+        let waited = turn.replace(pin);
+        drop(turn);
+        // It removes files.
+        let gone = tokio::task::spawn_blocking(move || drop(waited));
+        gone.await.map_err(|_| BackupError::Stopped)?;
         Ok(self.figures(now))
     }
 
     /// Keeps the key ring up to date: the archive opens with the master key of its last step.
-    fn archive_keyring(&self) -> Result<(), BackupError> {
+    async fn archive_keyring(&self) -> Result<(), BackupError> {
         let Some(keyring) = self.keyring.as_ref().map(RingText::get) else { return Ok(()) };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.keyring != keyring {
-            replace(&self.home.join("keyring.json"), keyring.as_bytes())?;
-            state.keyring = keyring;
+        if self.state.lock().unwrap_or_else(PoisonError::into_inner).keyring == keyring {
+            return Ok(());
         }
+        let (path, text) = (self.home.join("keyring.json"), keyring.clone());
+        blocking(move || replace(&path, text.as_bytes())).await?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).keyring = keyring;
         Ok(())
     }
 
     /// The log does not reach back to the end of the archive.
-    fn skip_to(&self, sequence: u64, after: u64) {
+    pub(super) fn skip_to(&self, sequence: u64, after: u64) {
         if after > 0 {
             tracing::warn!(
                 after,
@@ -207,6 +225,23 @@ impl Archiver {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.figures.sequence = sequence;
+        if after > 0 {
+            state.figures.skipped += sequence.saturating_sub(after);
+        }
+        let since = state.gap.map_or(state.caught_up_at, |(_, since)| since);
+        state.gap = Some((sequence, since));
+    }
+
+    /// Whether the archive has a gap that no backup follows yet: until then nothing archived after
+    /// it can be restored.
+    pub fn needs_backup(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).gap.is_some()
+    }
+
+    /// A backup that ends with change `sequence` is there.
+    pub(super) fn follows(&self, sequence: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gap = state.gap.filter(|(end, _)| sequence < *end);
     }
 
     /// Archives until told to stop, and once more then.
@@ -239,63 +274,60 @@ impl Archiver {
         if let Err(error) = self.step(clock.now()).await {
             tracing::warn!(%error, "the last changes are not archived yet");
         }
+        // No step follows that could let go of what is deleted.
+        let waited = self.turn.lock().await.take();
+        drop(waited);
     }
 
     /// Archives the blobs finished since the last call; all that are missing when that is not known.
     async fn archive_blobs(&self) -> Result<(), BackupError> {
         let finished = self.blobs.finished();
-        let known = self.state.lock().unwrap_or_else(PoisonError::into_inner).walked;
-        let mut touched = Touched::default();
+        // Its keys are told once: after a failure on the way only a walk finds them again.
+        let known = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut state.walked, false)
+        };
         if known && !finished.overflowed {
-            for key in &finished.keys {
-                self.archive_blob(key, &mut touched)?;
-            }
+            self.archive_these(finished.keys).await?;
         } else {
-            let mut found = self.blobs.walk(None);
-            while let Some(info) = found.try_next().await? {
-                self.archive_blob(&info.key, &mut touched)?;
+            let keys = self.blobs.walk(None).map_ok(|info| info.key);
+            let mut batches = keys.try_chunks(BATCH_BLOBS);
+            while let Some(keys) = batches.try_next().await.map_err(|error| error.1)? {
+                self.archive_these(keys).await?;
             }
-        }
-        for directory in &touched.0 {
-            sync_names(directory)?;
         }
         self.state.lock().unwrap_or_else(PoisonError::into_inner).walked = true;
         Ok(())
     }
 
-    fn archive_blob(&self, key: &BlobKey, touched: &mut Touched) -> Result<(), BackupError> {
-        let to = self.home.join("blobs").join(key.as_str());
-        let Some(from) = self.blobs.sealed_path(key) else { return Ok(()) };
-        if to.exists() || !from.exists() {
-            return Ok(());
-        }
-        let directory = to.parent().unwrap_or(&self.home);
-        make_private(directory)?;
-        if fs::hard_link(&from, &to).is_err() {
-            copy(&from, &to)?;
-        }
-        touched.add(directory);
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).figures.blobs += 1;
+    async fn archive_these(&self, keys: Vec<BlobKey>) -> Result<(), BackupError> {
+        let (home, blobs) = (self.home.clone(), self.blobs.clone());
+        let archived = blocking(move || archive_files(&home, &blobs, &keys)).await?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).figures.blobs += archived;
         Ok(())
     }
 
     /// Removes what no kept backup needs: changes up to `sequence`, the last one of the oldest kept
-    /// backup, and blobs that were there when it was made, at `created_at`. Answers how many files
-    /// went.
+    /// backup, and blobs written before `written_before`, which are in it. The newest segment stays:
+    /// it says how far the archive reaches. Answers how many files went.
     ///
     /// # Errors
     /// [`BackupError::File`].
-    pub async fn trim(&self, sequence: u64, created_at: Time) -> Result<usize, BackupError> {
+    pub async fn trim(&self, sequence: u64, written_before: Time) -> Result<usize, BackupError> {
         let _turn = self.turn.lock().await;
-        let log = self.home.join("log");
-        let mut removed = 0;
-        for name in names(&log)?.into_iter().filter(|name| name.last <= sequence) {
-            let path = log.join(name.to_string());
-            fs::remove_file(&path).map_err(BackupError::file(&path))?;
-            removed += 1;
-        }
-        let before_ms = created_at.plus_ms(-BLOB_SLACK_MS).unix_ms();
-        Ok(removed + trim_blobs(&self.home.join("blobs"), before_ms)?)
+        let home = self.home.clone();
+        let trimmed = blocking(move || {
+            let (log, mut removed) = (home.join("log"), 0);
+            let mut written = names(&log)?;
+            written.pop();
+            for name in written.into_iter().filter(|name| name.last <= sequence) {
+                let path = log.join(name.to_string());
+                fs::remove_file(&path).map_err(BackupError::file(&path))?;
+                removed += 1;
+            }
+            Ok(removed + trim_blobs(&home.join("blobs"), written_before.unix_ms())?)
+        });
+        trimmed.await
     }
 }
 
@@ -322,6 +354,35 @@ impl Archiver {
         }
         Ok(removed)
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
+) -> Result<T, BackupError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| BackupError::Stopped)?
+}
+
+/// Links or copies the blobs that the archive lacks; answers how many.
+fn archive_files(home: &Path, blobs: &Blobs, keys: &[BlobKey]) -> Result<u64, BackupError> {
+    let (mut touched, mut archived) = (Touched::default(), 0);
+    for key in keys {
+        let to = home.join("blobs").join(key.as_str());
+        let Some(from) = blobs.sealed_path(key) else { continue };
+        if to.exists() || !from.exists() {
+            continue;
+        }
+        let directory = to.parent().unwrap_or(home);
+        make_private(directory)?;
+        if fs::hard_link(&from, &to).is_err() {
+            copy(&from, &to)?;
+        }
+        touched.add(directory);
+        archived += 1;
+    }
+    for directory in &touched.0 {
+        sync_names(directory)?;
+    }
+    Ok(archived)
 }
 
 /// Directories with new names.

@@ -4,8 +4,8 @@ use super::Tell;
 use super::error::BackupError;
 use super::file::NewFile;
 use super::format::{
-    BLOBS, CHUNK_BYTES, CONFIG, FOOTER_HEAD, FORMAT, Header, MANIFEST, MODELS, Manifest, ROWS,
-    SUMMARY, SUMS, SUMS_BYTES, Summary, TableHash, TableSum, keyring_sum, put_row, sum_line,
+    BLOBS, CHUNK_BYTES, CONFIG, FOOTER_HEAD, FORMAT, Header, MANIFEST, MODELS, Manifest, ModelFile,
+    ROWS, SUMMARY, SUMS, SUMS_BYTES, Summary, TableHash, TableSum, keyring_sum, put_row, sum_line,
 };
 use super::source::{RingText, Source};
 use super::{Progress, Stage};
@@ -18,7 +18,7 @@ use bytes::{Buf, Bytes};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,7 +120,23 @@ impl Work {
             sequence: self.snapshot.sequence,
             last_change_at: self.snapshot.time,
             keyring_sha256: keyring.map(keyring_sum).transpose()?,
+            models: self.model_sums()?,
         })
+    }
+
+    fn model_sums(&self) -> Result<Vec<ModelFile>, BackupError> {
+        let mut sums = Vec::new();
+        for model in &self.source.models {
+            for (name, path) in model_files(&model.path)? {
+                let file = File::open(&path).map_err(BackupError::file(&path))?;
+                let mut hashed = Hashing::new(BufReader::with_capacity(WRITE_BYTES, file));
+                io::copy(&mut hashed, &mut io::sink()).map_err(BackupError::file(&path))?;
+                let sha256 = super::format::hex(&hashed.digest.finalize());
+                let name = format!("{}/{name}", model.name);
+                sums.push(ModelFile { name, size_bytes: hashed.bytes, sha256 });
+            }
+        }
+        Ok(sums)
     }
 
     fn go_on(&self, stage: Stage, bytes: u64) -> Result<(), BackupError> {
@@ -166,7 +182,7 @@ impl Work {
 
     fn files(&self, members: &mut Members) -> Result<u64, BackupError> {
         let (mut count, mut written) = (0, 0);
-        for model in &self.source.models {
+        for model in self.source.models.iter().filter(|model| model.carried) {
             for (name, path) in model_files(&model.path)? {
                 let file = File::open(&path).map_err(BackupError::file(&path))?;
                 let size_bytes = file.metadata().map_err(BackupError::file(&path))?.len();

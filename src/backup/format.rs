@@ -7,7 +7,8 @@
 //! rows/TABLE/N        rows of a table in key order: length and key, length and value (u32, little
 //!                     endian); at most 4 MiB a member, or one row if that is longer
 //! blobs/KEY           the content of a blob
-//! models/NAME/FILE    the files of an embedding model
+//! models/NAME/FILE    the files of an embedding model; scheduled backups leave them out, the
+//!                     manifest has their names and hashes
 //! config.toml         the configuration
 //! sums/N              SHA-256 and name of each blob and file since the last of these, as
 //!                     `sha256sum -c` reads them
@@ -79,6 +80,20 @@ pub struct Manifest {
     pub last_change_at: Time,
     /// SHA-256 of the wrapped data keys, when it is encrypted.
     pub keyring_sha256: Option<String>,
+    /// The files of the embedding models in use, whether or not they are in the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelFile>,
+}
+
+/// A file of an embedding model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// `MODEL/FILE`.
+    pub name: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
 }
 
 /// The clear header of an encrypted backup.

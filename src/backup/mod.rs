@@ -37,10 +37,11 @@ pub use archive::{ARCHIVE_HOLDER, ArchiveFigures, ArchiveLimits, Archiver, archi
 pub use create::create;
 pub use desk::{Backups, Made, Rules, Shelf, schedule};
 pub use error::BackupError;
-pub use format::{Manifest, Summary, TableSum};
+pub use format::{Manifest, ModelFile, Summary, TableSum};
 pub use http::{Doc, routes};
 pub use jobs::BackupJob;
 pub use read::Unlock;
+pub use replay::{NamedBlobs, uploaded_blobs};
 pub use restore::{Access, Restored, Target, restore};
 pub use shelf::{Listed, list, newest_base, retain};
 pub use source::{ARCHIVE_PURPOSE, BACKUP_PURPOSE, Model, RingText, Source};

@@ -6,12 +6,14 @@ use super::segment::{SegmentName, names, read};
 use super::source::ARCHIVE_PURPOSE;
 use super::{Stage, Tell};
 use crate::base::Time;
+use crate::cases::FileRow;
 use crate::engine::blob::{BlobKey, Blobs};
-use crate::engine::db::{Loader, Options, peek};
+use crate::engine::db::{DbError, Loader, Options, Read, Span, View, peek};
 use crate::engine::disk::Disk;
 use crate::engine::key::{KeyRing, MasterKey, Seal, SealedReader};
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -32,6 +34,8 @@ pub(super) struct Replay<'a> {
     pub(super) blobs: &'a Blobs,
     /// Purpose of the seal of blobs.
     pub(super) blobs_purpose: &'static str,
+    /// Which blobs must be there in the end.
+    pub(super) named_blobs: NamedBlobs,
     /// The runtime.
     pub(super) handle: &'a Handle,
     /// Hears of progress.
@@ -81,10 +85,11 @@ pub(super) fn replay(
             done.complete |= with.at.is_some_and(|at| at <= name.at);
             continue;
         }
-        if past(with.at, &done) {
-            break;
-        }
         if name.first > done.sequence + 1 {
+            // What is missing came after the time asked for.
+            if with.at.is_some() && done.complete {
+                break;
+            }
             return Err(gap(&done, name));
         }
         let mut beyond = false;
@@ -109,16 +114,59 @@ pub(super) fn replay(
     Ok(done)
 }
 
-/// Whether everything up to the time asked for is applied already.
-fn past(at: Option<Time>, done: &Replayed) -> bool {
-    at.is_some() && done.complete
-}
-
 fn gap(done: &Replayed, next: SegmentName) -> BackupError {
     BackupError::Gap { from: done.sequence + 1, until: next.first - 1, reachable: done.reached }
 }
 
-/// Reads the whole store once more: every page proves itself.
+/// Visits the key of each blob that a row of `view` names.
+pub type NamedBlobs = fn(&Read, &mut dyn FnMut(&str)) -> Result<(), DbError>;
+
+/// [`NamedBlobs`] of the rows of uploaded files.
+///
+/// # Errors
+/// [`DbError`] when the rows cannot be read.
+pub fn uploaded_blobs(view: &Read, visit: &mut dyn FnMut(&str)) -> Result<(), DbError> {
+    view.each_row(&Span::all(), |row: FileRow| {
+        visit(&row.storage_key);
+        ControlFlow::Continue(())
+    })
+}
+
+/// Most missing blobs that are named in an error.
+const NAMED_MAX: usize = 5;
+
+/// Looks for each blob that a row names.
+fn find_blobs(with: &Replay<'_>, view: &Read) -> Result<(), BackupError> {
+    let (mut missing, mut named, mut failed) = (0_u64, Vec::new(), None);
+    (with.named_blobs)(view, &mut |name| {
+        let found = match name.parse::<BlobKey>() {
+            Ok(key) => with.handle.block_on(with.blobs.exists(&key)),
+            Err(_) => Ok(false),
+        };
+        match found {
+            Ok(true) => {}
+            Ok(false) => {
+                missing += 1;
+                if named.len() < NAMED_MAX {
+                    named.push(name.to_owned());
+                }
+            }
+            Err(error) => failed = Some(error),
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    match missing {
+        0 => Ok(()),
+        _ => Err(BackupError::Archive(format!(
+            "{missing} blobs that rows name are in neither backup nor archive: {}",
+            named.join(", ")
+        ))),
+    }
+}
+
+/// Reads the whole store once more: every page proves itself, and every blob that is named is there.
 fn walk(with: &Replay<'_>) -> Result<(), BackupError> {
     let snapshot = peek(with.disk, with.options)?;
     let mut read = 0;
@@ -128,7 +176,7 @@ fn walk(with: &Replay<'_>) -> Result<(), BackupError> {
             go_on(with.tell, Stage::Comparing, read)
         })?;
     }
-    Ok(())
+    find_blobs(with, &snapshot.view())
 }
 
 /// Takes the key ring of the archive, which may hold newer data keys than that of the backup.

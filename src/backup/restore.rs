@@ -6,7 +6,7 @@ use super::error::BackupError;
 use super::file::{make_private, replace, sync_names};
 use super::format::{BLOBS, CONFIG, MODELS, Manifest, Summary, hex, take_row};
 use super::read::{Sink, Unlock, open};
-use super::replay::{Replay, replay};
+use super::replay::{NamedBlobs, Replay, replay};
 use super::{Progress, Stage, Tell};
 use crate::base::Time;
 use crate::engine::blob::{BlobKey, Blobs};
@@ -43,6 +43,8 @@ pub struct Target {
     pub encrypt_with: Option<Access>,
     /// Purpose of the seal of blobs, for `Keys::seal`.
     pub blobs_purpose: &'static str,
+    /// Which blobs the rows name: after a replay all of them must be there.
+    pub named_blobs: NamedBlobs,
     /// Bytes of the page cache while the database is filled.
     pub cache_bytes: usize,
 }
@@ -185,6 +187,7 @@ impl Plan {
                 options: &options,
                 blobs: &blobs,
                 blobs_purpose: purpose,
+                named_blobs: self.target.named_blobs,
                 handle: &self.handle,
                 tell: &self.tell,
             };

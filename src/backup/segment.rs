@@ -24,7 +24,8 @@ pub(super) struct SegmentName {
     pub(super) first: u64,
     /// Last change.
     pub(super) last: u64,
-    /// When it was archived; everything committed then is in this segment or one before.
+    /// Everything committed until then is in this segment or one before: when it was archived, or,
+    /// when more followed in the same step, just before its last change.
     pub(super) at: Time,
 }
 

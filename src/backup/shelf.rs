@@ -61,8 +61,9 @@ pub fn list(directory: &Path) -> Result<Vec<Listed>, BackupError> {
     Ok(found)
 }
 
-/// The newest backup all of whose changes were made at or before `at`: the base for a restore to
-/// that time.
+/// The backup made last of those that hold nothing later than `at`: the base for a restore to that
+/// time. Of two histories that a restore has parted, it is of the one that was lived then: their
+/// changes have the same numbers, the times of their backups tell.
 ///
 /// # Errors
 /// [`BackupError::NoBase`], or as [`list`].
@@ -70,9 +71,14 @@ pub fn newest_base(directory: &Path, at: Time) -> Result<Listed, BackupError> {
     let old_enough = |listed: &Listed| {
         listed.manifest.as_ref().is_some_and(|manifest| manifest.last_change_at <= at)
     };
-    let found = list(directory)?.into_iter().filter(old_enough);
-    let newest = found.max_by_key(|listed| listed.manifest.as_ref().map(|m| m.sequence));
-    newest.ok_or(BackupError::NoBase(at))
+    let made_by_then = |listed: &Listed| {
+        listed.manifest.as_ref().is_some_and(|manifest| manifest.created_at <= at)
+    };
+    let mut found = list(directory)?;
+    found.retain(old_enough);
+    // The newest one comes first. One made later of what had not changed since will do.
+    let chosen = found.iter().position(made_by_then).or(found.len().checked_sub(1));
+    chosen.map(|at| found.swap_remove(at)).ok_or(BackupError::NoBase(at))
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>, BackupError> {

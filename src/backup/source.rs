@@ -26,7 +26,7 @@ pub struct Source {
     pub store_id: String,
     /// The configuration, as it is kept with the backup.
     pub config_toml: String,
-    /// Models whose files go into the backup.
+    /// Models that the backup names or holds.
     pub models: Vec<Model>,
 }
 
@@ -59,4 +59,6 @@ pub struct Model {
     pub name: String,
     /// The folder.
     pub path: PathBuf,
+    /// Whether its files go into the backup; otherwise only their names and hashes do.
+    pub carried: bool,
 }

@@ -103,6 +103,7 @@ pub struct Metrics {
     log: Gauge,
     store_read_only: Gauge,
     archive_lag: Known,
+    archive_skipped: Gauge,
     backup_age: Known,
     jobs: Family<JobStateLabels, Gauge>,
     jobs_finished: Family<JobLabels, Counter>,
@@ -141,6 +142,7 @@ impl Metrics {
             log: Gauge::default(),
             store_read_only: Gauge::default(),
             archive_lag: Known::default(),
+            archive_skipped: Gauge::default(),
             backup_age: Known::default(),
             jobs: Family::default(),
             jobs_finished: Family::default(),
@@ -188,6 +190,8 @@ impl Metrics {
         all.register("faultmaven_store_read_only", help, self.store_read_only.clone());
         let help = "Age of the oldest commit that the archive lacks: what a lost disk would cost";
         all.register("faultmaven_archive_lag_seconds", help, self.archive_lag.clone());
+        let help = "Changes since the start that are in no archive";
+        all.register("faultmaven_archive_skipped_changes", help, self.archive_skipped.clone());
         let help = "Time since the newest backup; absent before the first";
         all.register("faultmaven_last_backup_age_seconds", help, self.backup_age.clone());
         all.register("faultmaven_jobs", "Jobs kept, by status", self.jobs.clone());
@@ -238,6 +242,11 @@ impl Metrics {
     /// How many seconds of commits the archive lacks.
     pub fn set_archive_lag(&self, seconds: f64) {
         self.archive_lag.get_or_create(&Unlabelled {}).set(seconds);
+    }
+
+    /// How many changes the archive had to leave out.
+    pub fn set_archive_skipped(&self, changes: u64) {
+        self.archive_skipped.set(i64::try_from(changes).unwrap_or(i64::MAX));
     }
 
     /// How many seconds ago the newest backup was made.

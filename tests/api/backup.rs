@@ -45,6 +45,7 @@ fn an_administrator_has_a_backup_made_that_restores() {
         config: Some(home.join("new/config.toml")),
         encrypt_with: None,
         blobs_purpose: "blobs",
+        named_blobs: faultmaven::backup::uploaded_blobs,
         cache_bytes: 1 << 20,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

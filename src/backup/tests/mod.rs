@@ -202,6 +202,14 @@ impl Bed {
             config: Some(home.join("config.toml")),
             encrypt_with: None,
             blobs_purpose: BLOBS_PURPOSE,
+            named_blobs: |view, visit| {
+                view.each_row(&crate::engine::db::Span::all(), |note: Note| {
+                    if note.text.starts_with("note ") {
+                        visit(note.blob().as_str());
+                    }
+                    ControlFlow::Continue(())
+                })
+            },
             cache_bytes: 8 << 20,
         }
     }

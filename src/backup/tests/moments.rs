@@ -58,6 +58,102 @@ async fn a_store_is_restored_to_the_rows_that_were_there_at_a_time_and_none_late
 }
 
 #[tokio::test]
+async fn a_step_of_many_segments_is_replayed_to_the_very_time_asked_for() {
+    let bed = Bed::new(false);
+    let archiver = bed.archiver();
+    bed.backup("base").await.unwrap();
+    for number in 0..60 {
+        bed.clock.advance_ms(SECOND_MS);
+        let text = crate::backup::format::hex(&noise(number, 1_000));
+        bed.put(Note { writer: 1, number, text }).await;
+    }
+    bed.clock.advance_ms(SECOND_MS);
+    archiver.step(bed.clock.now()).await.unwrap();
+    let written = segments(&log(&bed)).unwrap();
+    assert!(written.len() > 3, "{written:?}");
+    for at in [7, 31, 59, 60, 61] {
+        let name = format!("at-{at}");
+        let restored = bed.restore("base", &name, Some(Some(second(at)))).await.unwrap();
+        assert_eq!((restored.reached, restored.complete), (second(at.min(60)), true), "{at}");
+    }
+    // The last segments are lost: what is left says how far it goes.
+    for lost in &written[1..] {
+        std::fs::remove_file(log(&bed).join(lost.to_string())).unwrap();
+    }
+    let short = bed.restore("base", "short", Some(Some(second(60)))).await.unwrap();
+    assert!(!short.complete && short.reached < second(60), "{short:?}");
+}
+
+#[tokio::test]
+async fn of_two_histories_the_one_lived_at_the_time_is_the_base() {
+    let bed = Bed::new(false);
+    bed.clock.advance_ms(SECOND_MS);
+    bed.write_some(1, 0..2).await;
+    bed.backup("backups/first.tar.zst").await.unwrap();
+    bed.clock.advance_ms(SECOND_MS);
+    bed.write_some(1, 2..9).await;
+    bed.backup("backups/abandoned.tar.zst").await.unwrap();
+    bed.restore("backups/first.tar.zst", "new", None).await.unwrap();
+    let (db, blobs) = bed.open("new");
+    let source = Source { db, blobs, store_id: "6".repeat(32), ..bed.source.clone() };
+    bed.clock.advance_ms(SECOND_MS);
+    let path = bed.path("backups/second.tar.zst");
+    create(&source, &path, bed.clock.now(), &quiet()).await.unwrap();
+    let base = |at| newest_base(&bed.path("backups"), at).map(|base| base.name);
+    assert_eq!(base(second(9)).unwrap(), "second.tar.zst");
+    assert_eq!(base(second(2)).unwrap(), "abandoned.tar.zst");
+    // Nothing changed between the two, but it was made later than asked for.
+    assert_eq!(base(second(3).plus_ms(-1)).unwrap(), "abandoned.tar.zst");
+}
+
+#[tokio::test]
+async fn a_blob_that_could_not_be_archived_is_archived_by_the_next_step() {
+    let bed = Bed::new(false);
+    let archiver = bed.archiver();
+    bed.backup("base").await.unwrap();
+    bed.write_some(1, 0..2).await;
+    archiver.step(bed.clock.now()).await.unwrap();
+    bed.write_some(2, 0..3).await;
+    // A file where the folder of these blobs should be.
+    let blocked = bed.path("archive").join(&bed.source.store_id).join("blobs/artifacts/2");
+    std::fs::write(&blocked, "in the way").unwrap();
+    assert!(archiver.step(bed.clock.now()).await.is_err());
+    std::fs::remove_file(&blocked).unwrap();
+    archiver.step(bed.clock.now()).await.unwrap();
+    let restored = bed.restore("base", "new", Some(None)).await.unwrap();
+    assert_eq!(restored.archived_blobs, 5);
+    let (db, blobs) = bed.open("new");
+    assert_eq!(notes(&db, &blobs).await[&2], [0, 1, 2]);
+    // One that is in no archive and no backup is said.
+    std::fs::remove_file(blocked.join("1")).unwrap();
+    let refused = bed.restore("base", "holey", Some(None)).await.unwrap_err().to_string();
+    assert!(refused.contains("1 blobs") && refused.contains("artifacts/2/1"), "{refused}");
+    assert_eq!(names(&bed.path("holey")), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_blob_that_lived_between_two_steps_is_there_at_a_time_in_between() {
+    let bed = Bed::new(false);
+    let archiver = bed.archiver();
+    archiver.step(bed.clock.now()).await.unwrap();
+    bed.backup("base").await.unwrap();
+    bed.clock.advance_ms(SECOND_MS);
+    let note = Note::new(1, 7);
+    bed.write(note.clone()).await;
+    bed.clock.advance_ms(SECOND_MS);
+    let removed: Result<_, DbError> =
+        bed.source.db.write(move |tx| tx.delete::<Note>(&(1, 7)).map(drop)).await;
+    removed.unwrap();
+    bed.source.blobs.delete(&note.blob()).await.unwrap();
+    archiver.step(bed.clock.now()).await.unwrap();
+    assert!(!bed.source.blobs.exists(&note.blob()).await.unwrap(), "it goes with the step");
+    let between = second(1).plus_ms(SECOND_MS / 2);
+    bed.restore("base", "between", Some(Some(between))).await.unwrap();
+    let (db, blobs) = bed.open("between");
+    assert_eq!(notes(&db, &blobs).await[&1], [7]);
+}
+
+#[tokio::test]
 async fn the_newest_backup_before_a_time_is_the_base() {
     let bed = Bed::new(false);
     for number in 0..4 {
@@ -199,7 +295,8 @@ async fn a_restored_store_begins_an_archive_of_its_own() {
     let now = bed.clock.now();
     let archiver = Archiver::open(&source, &archive, Seal::checked(), limits, now).unwrap();
     create(&source, &bed.path("again"), now, &quiet()).await.unwrap();
-    put(&db, Note::new(2, 0)).await;
+    let without_blob = Note { text: "alone".to_owned(), ..Note::new(2, 0) };
+    put(&db, without_blob).await;
     archiver.step(now).await.unwrap();
     let sequence = db.sequence();
     assert_eq!(archived_until(&archive, &store_id).unwrap(), sequence);

@@ -94,7 +94,11 @@ async fn a_row_longer_than_a_chunk_and_the_files_of_a_model_survive() {
     std::fs::create_dir(&model).unwrap();
     std::fs::write(model.join("weights.bin"), vec![7; 300_000]).unwrap();
     std::fs::write(model.join("tokens.json"), "{}").unwrap();
-    bed.source.models.push(crate::backup::Model { name: "tiny".to_owned(), path: model });
+    bed.source.models.push(crate::backup::Model {
+        name: "tiny".to_owned(),
+        path: model,
+        carried: true,
+    });
     let long = Note { writer: 1, number: 1, text: "x".repeat(9 << 20) };
     let note = long.clone();
     bed.put(note).await;
@@ -221,6 +225,110 @@ async fn old_backups_go_but_never_the_last_good_one() {
     let left: Vec<_> = list(&directory).unwrap().into_iter().map(|one| one.path).collect();
     assert_eq!(left, [kept[0].path.clone(), kept[1].path.clone()]);
     assert_eq!(retain(&directory, 3, later, &mut |_| false).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_full_disk_shortens_the_archive_to_the_newest_good_backup() {
+    let bed = Bed::new(false);
+    let archiver = Arc::new(bed.archiver());
+    let rules = Rules { floor_bytes: 0, ..Rules::default() };
+    let backups = desk(&bed, rules, Some(Arc::clone(&archiver)));
+    backups.make(bed.clock.now(), &quiet()).await.unwrap();
+    for day in 0..3 {
+        for number in day * 5..day * 5 + 5 {
+            // Without blobs: their files have the time of the machine, not that of the test.
+            bed.put(Note { writer: 1, number, text: "alone".to_owned() }).await;
+        }
+        archiver.step(bed.clock.now()).await.unwrap();
+        bed.clock.advance_ms(DAY_MS);
+        if day < 2 {
+            backups.make(bed.clock.now(), &quiet()).await.unwrap();
+        }
+    }
+    let log = bed.path("archive").join(&bed.source.store_id).join("log");
+    let count = || crate::backup::segment::names(&log).unwrap();
+    let before = count();
+    backups.tidy(bed.clock.now(), false).await.unwrap();
+    assert_eq!(count(), before, "the oldest backup needs all of it");
+    // The newest backup is broken: the one before it counts.
+    let listed = backups.list().await.unwrap();
+    std::fs::write(bed.path("backups/faultmaven-1.tar.zst.partial"), "half").unwrap();
+    let content = std::fs::read(&listed[0].path).unwrap();
+    let mut bad = content.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    bad.push(0);
+    std::fs::write(&listed[0].path, bad).unwrap();
+    backups.tidy(bed.clock.now(), true).await.unwrap();
+    let base = |at: usize| listed[at].manifest.as_ref().unwrap().sequence;
+    assert!(count().iter().all(|name| name.last > base(1)), "{:?}", count());
+    assert!(count().iter().any(|name| name.last <= base(0)), "{:?}", count());
+    std::fs::write(&listed[0].path, content).unwrap();
+    backups.tidy(bed.clock.now(), true).await.unwrap();
+    assert!(count().iter().all(|name| name.last > base(0)) && !count().is_empty());
+    assert_eq!(names(&bed.path("backups")).len(), 3, "no backup went, half a one did");
+    let name = format!("backups/{}", listed[0].name);
+    let restored = bed.restore(&name, "new", Some(None)).await.unwrap();
+    assert_eq!(restored.sequence, bed.source.db.sequence());
+}
+
+#[tokio::test]
+async fn old_backups_go_without_a_new_one_and_before_one_is_refused() {
+    let bed = Bed::new(false);
+    let rules = Rules { keep_days: 3, floor_bytes: 0, ..Rules::default() };
+    for _ in 0..2 {
+        desk(&bed, rules, None).make(bed.clock.now(), &quiet()).await.unwrap();
+        bed.clock.advance_ms(DAY_MS);
+    }
+    bed.clock.advance_ms(10 * DAY_MS);
+    let none_fits = Rules { floor_bytes: u64::MAX / 2, ..rules };
+    let refused = desk(&bed, none_fits, None).make(bed.clock.now(), &quiet()).await.unwrap_err();
+    assert!(matches!(refused, BackupError::NoSpace { .. }), "{refused}");
+    assert_eq!(names(&bed.path("backups")).len(), 1, "only the last good one is kept");
+}
+
+#[tokio::test]
+async fn a_gap_in_the_archive_is_counted_and_has_a_backup_made() {
+    let bed = Bed::new(false);
+    let archiver = Arc::new(bed.archiver());
+    bed.write_some(1, 0..3).await;
+    archiver.step(bed.clock.now()).await.unwrap();
+    assert!(!archiver.needs_backup());
+    let archived = archiver.figures(bed.clock.now()).sequence;
+    archiver.skip_to(archived + 7, archived);
+    bed.clock.advance_ms(5_000);
+    let figures = archiver.figures(bed.clock.now());
+    assert_eq!((figures.skipped, figures.rpo_ms), (7, 5_000));
+    assert!(archiver.needs_backup());
+    bed.write_some(1, 3..12).await;
+    let rules = Rules { floor_bytes: 0, ..Rules::default() };
+    let backups = desk(&bed, rules, Some(Arc::clone(&archiver)));
+    assert_eq!(backups.due().await.unwrap(), Some(Time::default()));
+    backups.make(bed.clock.now(), &quiet()).await.unwrap();
+    assert!(!archiver.needs_backup());
+    assert!(backups.due().await.unwrap() > Some(bed.clock.now()));
+}
+
+#[tokio::test]
+async fn a_scheduled_backup_names_the_models_and_an_explicit_one_holds_them() {
+    let mut bed = Bed::new(true);
+    let model = bed.path("model");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::write(model.join("weights.bin"), noise(1, 300_000)).unwrap();
+    let tiny = crate::backup::Model { name: "tiny".to_owned(), path: model, carried: true };
+    bed.source.models.push(tiny);
+    let rules = Rules { floor_bytes: 0, ..Rules::default() };
+    let backups = desk(&bed, rules, None);
+    let scheduled = backups.make_scheduled(bed.clock.now(), bed.ids.next(START)).await.unwrap();
+    let explicit = backups.make(bed.clock.now(), &quiet()).await.unwrap();
+    assert_eq!((scheduled.summary.files, explicit.summary.files), (1, 2));
+    assert!(scheduled.size_bytes + 300_000 < explicit.size_bytes + 20_000);
+    let named = scheduled.summary.manifest.models.clone();
+    assert_eq!(named, explicit.summary.manifest.models);
+    let sha256 = crate::backup::format::hex(&sha2::Sha256::digest(noise(1, 300_000)));
+    assert_eq!((named[0].name.as_str(), named[0].sha256.as_str()), ("tiny/weights.bin", &*sha256));
+    bed.restore(&format!("backups/{}", scheduled.name()), "new", None).await.unwrap();
+    assert!(!bed.path("new/models").exists());
 }
 
 #[tokio::test]

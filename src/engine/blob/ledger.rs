@@ -1,7 +1,7 @@
 //! What outlives one call: pins, the deletes they hold back, and the keys that were finished.
 
 use super::{BlobKey, Blobs};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most deletes that wait for pins, about 5 MiB; a delete beyond it is left to the orphan sweep.
@@ -20,25 +20,39 @@ pub struct Finished {
 
 /// While one lives, no blob that existed at its birth goes away.
 #[derive(Debug)]
-pub struct BlobPin(Blobs);
+pub struct BlobPin {
+    blobs: Blobs,
+    /// When it was born, in births.
+    born: u64,
+}
 
 impl BlobPin {
     pub(super) fn new(blobs: Blobs) -> Self {
-        blobs.ledger.state().pins += 1;
-        Self(blobs)
+        let born = {
+            let mut state = blobs.ledger.state();
+            state.births += 1;
+            let born = state.births;
+            state.pins.insert(born);
+            born
+        };
+        Self { blobs, born }
     }
 }
 
 impl Drop for BlobPin {
-    /// The last pin carries out the deletes that waited: at most 65,536 file names are removed.
+    /// Carries out the deletes that waited for this pin and for no older one, at most 65,536. Those
+    /// asked for before every other pin was born concern none of them.
     fn drop(&mut self) {
         let released = {
-            let mut state = self.0.ledger.state();
-            state.pins -= 1;
-            if state.pins > 0 { BTreeSet::new() } else { std::mem::take(&mut state.deferred) }
+            let mut state = self.blobs.ledger.state();
+            state.pins.remove(&self.born);
+            match state.pins.first().copied() {
+                None => std::mem::take(&mut state.deferred),
+                Some(oldest) => state.deferred.extract_if(.., |_, born| *born < oldest).collect(),
+            }
         };
-        for key in released {
-            self.0.delete_now(&key);
+        for key in released.keys() {
+            self.blobs.delete_now(key);
         }
     }
 }
@@ -49,9 +63,12 @@ pub(super) struct Ledger(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    pins: usize,
-    /// Deleted while pinned.
-    deferred: BTreeSet<BlobKey>,
+    /// Births of pins so far.
+    births: u64,
+    /// Those that live.
+    pins: BTreeSet<u64>,
+    /// Deleted while pinned, and how many pins had been born then.
+    deferred: BTreeMap<BlobKey, u64>,
     /// None until somebody asks, and again after an overflow.
     finished: Option<Vec<BlobKey>>,
 }
@@ -64,9 +81,9 @@ impl Ledger {
     /// Whether a delete has to wait; then it is remembered.
     pub(super) fn defer(&self, key: &BlobKey) -> bool {
         let mut state = self.state();
-        let pinned = state.pins > 0;
+        let (pinned, births) = (!state.pins.is_empty(), state.births);
         if pinned && state.deferred.len() < DEFERRED_MAX {
-            state.deferred.insert(key.clone());
+            state.deferred.insert(key.clone(), births);
         }
         pinned
     }

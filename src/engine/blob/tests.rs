@@ -302,6 +302,24 @@ async fn a_pin_holds_deletes_back_until_the_last_one_goes() {
 }
 
 #[tokio::test]
+async fn a_delete_waits_for_the_pins_before_it_and_for_none_after() {
+    let (_home, stores) = all();
+    for blobs in stores {
+        put(&blobs, "early", b"early").await;
+        put(&blobs, "late", b"late").await;
+        let first = blobs.pin();
+        blobs.delete(&key("early")).await.unwrap();
+        let second = blobs.pin();
+        blobs.delete(&key("late")).await.unwrap();
+        drop(first);
+        assert!(!blobs.exists(&key("early")).await.unwrap());
+        assert_eq!(get(&blobs, "late").await, "late");
+        drop(second);
+        assert!(!blobs.exists(&key("late")).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn finished_keys_are_told_once_and_too_many_are_told_as_such() {
     let (_home, stores) = all();
     for blobs in stores {
