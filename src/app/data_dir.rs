@@ -34,7 +34,7 @@ const RESTORED: &str = "restored-config.toml";
 /// Everything in the directory that is one store's content, of any format. The archive and the
 /// backups are not: they keep the history of every store there was, by its id.
 pub(super) const CONTENT: [&str; 8] =
-    ["format.json", "keyring.json", DATABASE_1, "db", "blobs", "text", "archive", "consumers.json"];
+    ["format.json", "keyring.json", DATABASE_1, "db", "blobs", "text", RESTORED, "consumers.json"];
 
 /// What `format.json` holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -183,13 +183,16 @@ mod tests {
     }
 
     const OLD: [&str; 4] = ["format.json", "db/store.db", "blobs/a", "text/meta"];
-    const NEW: [&str; 4] = ["format.json", "keyring.json", "db/store.db", "blobs/b"];
+    const NEW: [&str; 5] =
+        ["format.json", "keyring.json", "db/store.db", "blobs/b", "restored-config.toml"];
+    /// What belongs to the directory and not to one store in it.
+    const OTHER: [&str; 3] = ["operator.json", "backups/one", "archive/00/log/one"];
 
     fn two() -> (tempfile::TempDir, DataDir) {
         let directory = tempfile::tempdir().unwrap();
         let dir = DataDir::new(directory.path());
         fill(&dir, "old", &OLD);
-        fill(&dir, "other", &["operator.json", "backups/one"]);
+        fill(&dir, "other", &OTHER);
         fill(&prepare(&dir).unwrap(), "new", &NEW);
         (directory, dir)
     }
@@ -203,13 +206,13 @@ mod tests {
 
     fn assert_swapped(dir: &DataDir) {
         holds(dir.path(), "new", &NEW);
-        holds(dir.path(), "other", &["operator.json", "backups/one"]);
+        holds(dir.path(), "other", &OTHER);
         let before = dir.path().join("before-restore-20260921T141320Z");
         holds(&before, "old", &OLD);
         assert!(!dir.text().exists() && !dir.blobs().join("a").exists());
         assert!(!incoming(dir).exists() && !decision(dir).exists());
         let entries = fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(entries, 4 + 2 + 1, "nothing else is left");
+        assert_eq!(entries, NEW.len() + OTHER.len() + 1, "nothing else is left");
     }
 
     #[test]

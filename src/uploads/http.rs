@@ -10,7 +10,8 @@ use crate::cases::access;
 use crate::cases::file::{self, Added, NewFile};
 use crate::cases::http::reading;
 use crate::cases::{CaseError, FileRow, FileSource, ProcessingStatus};
-use crate::engine::db::{View, Write};
+use crate::engine::blob::{BlobKey, Blobs};
+use crate::engine::db::{Db, View, Write};
 use crate::jobs::{NewJob, admits, submit};
 use crate::ops::{audit, event};
 use crate::web::{self, Answer, Ctx, Once, Paging, Path, Reply};
@@ -228,12 +229,22 @@ async fn take(
         }
         Err(error) => Err(error.into()),
     };
-    // A refusal, a duplicate and a repeated request leave a blob that no row names.
-    let named = ctx.db.read(|tx| tx.contains::<FileRow>(&file_id)).unwrap_or(true);
-    if !named && let Err(error) = uploads.blobs.delete(&key).await {
+    tidy(&ctx.db, &uploads.blobs, file_id, &key, &answer).await;
+    answer
+}
+
+/// Removes the blob of an upload that left no row: of a refusal, a duplicate, a repeated request.
+pub(super) async fn tidy(db: &Db, blobs: &Blobs, file_id: FileId, key: &BlobKey, answer: &Answer) {
+    // After a failure of the store the row may be in the log already and appear later: it must find
+    // its content. Should no row come, the sweep of orphans takes the blob a day later.
+    let is_certain = answer.as_ref().err().is_none_or(|failure| {
+        let status = failure.status();
+        status.is_client_error() || status == StatusCode::INSUFFICIENT_STORAGE
+    });
+    let named = !is_certain || db.read(|tx| tx.contains::<FileRow>(&file_id)).unwrap_or(true);
+    if !named && let Err(error) = blobs.delete(key).await {
         tracing::warn!(%error, "the blob of an upload that left no row could not be removed");
     }
-    answer
 }
 
 /// Everything the commit of an upload needs.

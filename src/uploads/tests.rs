@@ -1,15 +1,17 @@
 //! Names, sizes and the orphan sweep; uploads themselves are driven over HTTP in `tests/api`.
 
 use super::UploadsError;
-use super::http::size_display;
+use super::http::{size_display, tidy};
 use super::intake::{
     Limits, Patience, Sink, Uploads, blob_key, file_name, receive_within, sweep_orphans,
 };
 use crate::base::id::{CaseId, FileId, UserId};
 use crate::base::{Classify, Ids, Time};
 use crate::engine::blob::Blobs;
-use crate::engine::db::{Db, Schema};
+use crate::engine::db::{Db, DbError, Schema};
+use crate::web::Failure;
 use actix_multipart::Multipart;
+use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -56,6 +58,35 @@ async fn a_blob_without_a_row_is_swept_once_its_upload_cannot_be_under_way() {
     assert_eq!(sweep(START.plus_ms(DAY_MS)).await.unwrap(), 0, "may still be under way");
     assert_eq!(sweep(START.plus_ms(DAY_MS + 1)).await.unwrap(), 2);
     assert_eq!(sweep(START.plus_ms(DAY_MS + 1)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn only_a_definite_end_of_an_upload_costs_it_its_blob() {
+    let db = Db::in_memory(crate::cases::schema(Schema::new())).unwrap();
+    let (blobs, ids) = (Blobs::in_memory(), Ids::seeded(8));
+    let unique = DbError::Unique { index: "files" };
+    for (outcome, keeps) in [
+        (None, false),
+        (Some(unique), false),
+        (Some(DbError::Full), false),
+        (Some(DbError::LogFull), false),
+        (Some(DbError::Unseen), true),
+        (Some(DbError::Poisoned("the disk went away".into())), true),
+        (Some(DbError::Damaged("a page".into())), true),
+        (Some(DbError::Closed), true),
+    ] {
+        let said = format!("{outcome:?}");
+        let file_id: FileId = ids.next(START);
+        let key = blob_key(None, file_id).unwrap();
+        let mut writer = blobs.begin(&key).await.unwrap();
+        writer.write(Bytes::from_static(b"content")).await.unwrap();
+        writer.finish().await.unwrap();
+        let refused = outcome.map(|error| Failure::from(UploadsError::from(error)));
+        let answer = refused.map_or_else(|| Ok(HttpResponse::Ok().finish()), Err);
+        tidy(&db, &blobs, file_id, &key, &answer).await;
+        let left = blobs.list(None, None, 9).await.unwrap();
+        assert_eq!(left.iter().any(|found| found.key == key), keeps, "{said}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Stores of earlier formats open forever: brought to this one's format in one step.
+//! Stores of earlier versions open forever: of this format as they are, and of earlier ones brought
+//! to it in one step.
 
-use super::world::{PATIENCE, START, World};
+use super::world::{PATIENCE, Person, START, World};
 use faultmaven::base::Clock;
 use serde_json::{Value, json};
 use std::fs;
@@ -9,8 +10,12 @@ use std::sync::Arc;
 use std::time::Instant;
 use tempfile::TempDir;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
+fn fixture(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format)
+}
+
+fn expected(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -28,11 +33,21 @@ fn copy(from: &Path, to: &Path) {
 
 /// A data directory of format 1 and what it holds.
 pub(crate) fn format_1(data: &Path) -> Value {
-    copy(&fixture().join("blobs"), &data.join("blobs"));
-    let packed = fs::File::open(fixture().join("store.redb.zst")).unwrap();
+    let fixture = fixture("format-1");
+    copy(&fixture.join("blobs"), &data.join("blobs"));
+    let packed = fs::File::open(fixture.join("store.redb.zst")).unwrap();
     let store = fs::File::create(data.join("store.redb")).unwrap();
     zstd::stream::copy_decode(packed, store).unwrap();
-    serde_json::from_slice(&fs::read(fixture().join("expected.json")).unwrap()).unwrap()
+    expected(&fixture.join("expected.json"))
+}
+
+/// A data directory of format 2, `plain` or `encrypted`, and what it holds.
+fn format_2(name: &str, data: &Path) -> Value {
+    let fixture = fixture("format-2");
+    let packed = fs::File::open(fixture.join(format!("{name}.tar.zst"))).unwrap();
+    let unpacked = zstd::stream::read::Decoder::new(packed).unwrap();
+    tar::Archive::new(unpacked).unpack(data).unwrap();
+    expected(&fixture.join(format!("{name}.json")))
 }
 
 fn assert_everything_is_served(world: &World, expected: &Value) {
@@ -51,10 +66,19 @@ fn assert_everything_is_served(world: &World, expected: &Value) {
     for id in expected["evidence"].as_array().unwrap() {
         keeper.get(&format!("/cases/{case}/evidence/{}", text(id))).expect(200);
     }
-    for id in expected["reports"].as_array().unwrap() {
+    for id in expected["reports"].as_array().into_iter().flatten() {
         let report = keeper.get(&format!("/cases/{case}/reports/{}", text(id))).expect(200);
         assert!(!report["content"].as_str().unwrap().is_empty());
     }
+    if expected["document"].is_object() {
+        assert_the_document_is_found(&keeper, expected);
+    }
+    let checked = keeper.post("/admin/check", &json!({})).expect(200);
+    assert_eq!(checked["faults"], json!([]));
+    assert!(checked["audit_entries"].as_u64() > expected["audit_entries"].as_u64());
+}
+
+fn assert_the_document_is_found(keeper: &Person, expected: &Value) {
     // The word index is derived: it is filled in the background after the store is there.
     let query = json!({ "query": expected["found_by"], "mode": "lexical" });
     let begun = Instant::now();
@@ -65,9 +89,6 @@ fn assert_everything_is_served(world: &World, expected: &Value) {
         }
     };
     assert_eq!(found["results"][0]["document_id"], expected["document"]["document_id"]);
-    let checked = keeper.post("/admin/check", &json!({})).expect(200);
-    assert_eq!(checked["faults"], json!([]));
-    assert!(checked["audit_entries"].as_u64() > expected["audit_entries"].as_u64());
 }
 
 fn migrated(key: Option<&str>) {
@@ -98,4 +119,30 @@ fn a_store_of_format_1_is_migrated_by_serving_it() {
 #[test]
 fn a_store_of_format_1_is_encrypted_on_the_way_when_a_key_is_configured() {
     migrated(Some(&"5a".repeat(32)));
+}
+
+/// Opens a store of format 2 as an earlier version left it.
+fn opened(name: &str, key: Option<&str>) {
+    let directory = Arc::new(TempDir::new().unwrap());
+    let data = directory.path().join("data");
+    let expected = format_2(name, &data);
+    let made: Value = serde_json::from_slice(&fs::read(data.join("format.json")).unwrap()).unwrap();
+    let world = World::over(directory, Clock::standing_at(START), |config| {
+        config.search.model = "none".into();
+        config.key_command = key.map(|key| format!("echo {key}")).unwrap_or_default();
+    });
+    assert_everything_is_served(&world, &expected);
+    let storage = world.sign_in("keeper").get("/admin/storage").expect(200);
+    assert_eq!((&storage["store_id"], &storage["format"]), (&made["store_id"], &json!(2)));
+    assert_eq!(storage["encrypted"], key.is_some());
+}
+
+#[test]
+fn a_store_of_format_2_opens_as_an_earlier_version_closed_it() {
+    opened("plain", None);
+}
+
+#[test]
+fn an_encrypted_store_of_format_2_opens_as_an_earlier_version_was_killed_over_it() {
+    opened("encrypted", Some(&"5a".repeat(32)));
 }
