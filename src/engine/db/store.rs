@@ -126,9 +126,9 @@ pub struct Space {
 /// What a compaction returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
-    /// Size of the store file before.
+    /// Size of the store file right before its replacement.
     pub before_bytes: u64,
-    /// Size of the store file now.
+    /// Size of the file that took its place; the same when nothing was to be gained.
     pub after_bytes: u64,
 }
 
@@ -524,7 +524,7 @@ impl Db {
 
     async fn compact_alone(&self) -> Result<Compacted, DbError> {
         let shared = Arc::clone(&self.inner.shared);
-        let Space { file_bytes: before_bytes, live_bytes, free_bytes, .. } = self.space()?;
+        let Space { live_bytes, free_bytes, .. } = self.space()?;
         if free_bytes < live_bytes.saturating_mul(COMPACTION_SHARE) + shared.options.reserve_bytes {
             return Err(DbError::Full);
         }
@@ -539,8 +539,7 @@ impl Db {
         let (file, mark) = copied.await.map_err(|e| DbError::Panicked(e.to_string()))??;
         let (reply, answer) = oneshot::channel();
         self.send(Task::Control(Control::Swap(Box::new((file, mark)), reply))).await?;
-        answer.await.unwrap_or(Err(DbError::Closed))?;
-        Ok(Compacted { before_bytes, after_bytes: self.space()?.file_bytes })
+        answer.await.unwrap_or(Err(DbError::Closed))
     }
 
     /// Lets this handle go and waits until all others are gone too and the file is closed.
@@ -636,24 +635,26 @@ fn copy(shared: &Shared, snapshot: &Snapshot) -> Result<(StoreFile, Mark), DbErr
 }
 
 /// Puts a copy in the place of the store file, at the last commit. On the writer's thread: nothing
-/// is committed meanwhile.
-pub(super) fn swap(shared: &Shared, file: StoreFile, mark: Mark) -> Result<(), DbError> {
+/// is committed meanwhile. Where the copy would not be smaller, the old file stays.
+pub(super) fn swap(shared: &Shared, file: StoreFile, mark: Mark) -> Result<Compacted, DbError> {
     let now = shared.mark();
     catch_up(&file, &shared.log, mark, now.sequence)?;
     file.checkpoint(now)?;
     let size =
         |name| shared.disk.open(name).and_then(|file| file.size_bytes()).map_err(DbError::io);
-    if size(INCOMING)? >= size(STORE)? {
-        // Nothing to gain: the old file stays.
+    let (before_bytes, after_bytes) = (size(STORE)?, size(INCOMING)?);
+    if after_bytes >= before_bytes {
         drop(file);
-        return discard(&*shared.disk);
+        discard(&*shared.disk)?;
+        return Ok(Compacted { before_bytes, after_bytes: before_bytes });
     }
     shared.disk.rename(INCOMING, STORE).map_err(DbError::io)?;
     // From here on the old file has no name: nothing may be written to it any more.
     shared.file.store(Arc::new(file));
     let named = shared.disk.sync_names();
     named.map_err(|e| DbError::Poisoned(format!("the new store file's name is in doubt: {e}")))?;
-    shared.log.applied(now.sequence)
+    shared.log.applied(now.sequence)?;
+    Ok(Compacted { before_bytes, after_bytes })
 }
 
 type Wrapped<T, E> = (Box<dyn Work>, oneshot::Receiver<Result<T, E>>);

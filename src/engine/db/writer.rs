@@ -4,7 +4,7 @@ use super::error::DbError;
 use super::file::{Mark, StoreFile};
 use super::pages::Failure;
 use super::snapshot::Snapshot;
-use super::store::{Shared, swap};
+use super::store::{Compacted, Shared, swap};
 use super::tx::{Hook, Write};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +46,7 @@ pub(super) enum Control {
     /// Bring the store file up to date.
     Checkpoint(Reply<()>),
     /// Put a compacted file in the place of the store file.
-    Swap(Box<(StoreFile, Mark)>, Reply<()>),
+    Swap(Box<(StoreFile, Mark)>, Reply<Compacted>),
     /// Open the store file anew if redb gave it up.
     Heal,
 }
@@ -222,7 +222,7 @@ impl Writer {
                 if let Err(DbError::Poisoned(cause)) = &swapped {
                     self.poison(cause.clone());
                 }
-                if swapped.is_ok() {
+                if matches!(&swapped, Ok(done) if done.after_bytes < done.before_bytes) {
                     // The new file has everything, also what readers could not see before.
                     self.show_unseen();
                 }
