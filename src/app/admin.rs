@@ -1,13 +1,14 @@
 //! Care of the store over HTTP, for administrators; every act is audited.
 
-use super::maintenance::{Checked, CompactedBody, Maintenance, Storage, entry};
+use super::maintenance::{
+    Checked, CompactedBody, Maintenance, Storage, check_details, compact_details, entry, recorded,
+};
 use crate::base::Role;
-use crate::ops::{audit, event};
+use crate::ops::event;
 use crate::web::{self, Answer, Ctx};
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{get, post};
-use serde_json::json;
 
 /// The routes for the API description.
 #[derive(utoipa::OpenApi)]
@@ -37,9 +38,8 @@ async fn show_storage(ctx: Ctx, maintenance: Data<Maintenance>) -> Answer {
 async fn check_store(ctx: Ctx, maintenance: Data<Maintenance>) -> Answer {
     ctx.require(Role::Admin)?;
     let checked = maintenance.check(&ctx.db).await?;
-    let details = json!({ "faults": checked.faults.len() });
-    let done = entry(&ctx, event::STORE_CHECKED, "store", "all", &details)?;
-    ctx.db.write(move |tx| audit::record(tx, done.clone())).await?;
+    let done = entry(&ctx, event::STORE_CHECKED, "store", "all", &check_details(&checked))?;
+    recorded(&ctx.db, done).await;
     web::json(StatusCode::OK, &checked)
 }
 
@@ -54,10 +54,7 @@ async fn check_store(ctx: Ctx, maintenance: Data<Maintenance>) -> Answer {
 async fn compact_store(ctx: Ctx, maintenance: Data<Maintenance>) -> Answer {
     ctx.require(Role::Admin)?;
     let compacted = maintenance.compact(&ctx.db).await?;
-    let details = json!({
-        "before_bytes": compacted.before_bytes, "after_bytes": compacted.after_bytes,
-    });
-    let done = entry(&ctx, event::STORE_COMPACTED, "store", "all", &details)?;
-    ctx.db.write(move |tx| audit::record(tx, done.clone())).await?;
+    let done = entry(&ctx, event::STORE_COMPACTED, "store", "all", &compact_details(&compacted))?;
+    recorded(&ctx.db, done).await;
     web::json(StatusCode::OK, &compacted)
 }

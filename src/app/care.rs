@@ -6,7 +6,8 @@ use super::cli::{Backup, Format, Key};
 use super::config::Config;
 use super::data_dir::{DataDir, Found};
 use super::maintenance::{
-    Checked, CompactedBody, Rotated, check_rooms, data_keys, is_inside, rotate, write_key,
+    Checked, CompactedBody, Rotated, check_details, check_rooms, compact_details, data_keys,
+    is_inside, recorded, rotate, write_key,
 };
 use super::master_key::{self, Sourced};
 use super::migrate::{self, Migrated, Progress};
@@ -18,7 +19,7 @@ use super::terminal::{note, say, say_json};
 use crate::backup::{self, Access, Manifest, Target, Tell, Unlock, quiet};
 use crate::base::{Clock, Ids, Time};
 use crate::engine::key::{KeyRing, MasterKey};
-use crate::ops::audit;
+use crate::ops::event;
 use serde::Serialize;
 use serde_json::json;
 use std::ffi::OsString;
@@ -135,9 +136,9 @@ fn rotate_key(config: &Config, new_key_file: &Path) -> Result<(), String> {
     let rotated = match store::enter(config, &ids) {
         Ok(entered) => {
             let (db, _) = store::open_db(&entered, config, &clock).map_err(said)?;
-            let rotated = rotate(config, &dir, &new_key_file).map_err(said)?;
+            let mut rotated = rotate(config, &dir, &new_key_file).map_err(said)?;
             let entry = operator::rotation(&ids, clock.now());
-            db.write_blocking(move |tx| audit::record(tx, entry.clone())).map_err(said)?;
+            rotated.audited = runtime()?.block_on(recorded(&db, entry));
             rotated
         }
         Err(OpenError::InUse { .. }) => {
@@ -149,11 +150,19 @@ fn rotate_key(config: &Config, new_key_file: &Path) -> Result<(), String> {
     let (path, old) = (rotated.new_key_file.display(), &rotated.old_origin);
     let made = if rotated.made { "was made and " } else { "" };
     say(format!("the master key in {path} {made}opens the store from now on"));
+    warn_unless(rotated.audited);
     say(format!("before the next start, put it in the place of {old}"));
     say(
         "earlier backups open with it here, and anywhere else with the old key only: keep that as long as them",
     );
     Ok(())
+}
+
+/// Says when an act is missing in the audit trail; what was done stays done.
+fn warn_unless(audited: bool) {
+    if !audited {
+        note("faultmaven: what was done could not be put in the audit trail");
+    }
 }
 
 fn key_status(config: &Config, format: Format) -> Result<(), String> {
@@ -213,8 +222,15 @@ fn key_status(config: &Config, format: Format) -> Result<(), String> {
 /// Verifies everything.
 pub(super) fn check(config: &Config, format: Format) -> Result<(), String> {
     let dir = existing(config)?;
-    let checked = match store::open(config, &Clock::system(), &Ids::system()) {
-        Ok(store) => runtime()?.block_on(check_rooms(&store.db, &store.blobs, &store.search)),
+    let (clock, ids) = (Clock::system(), Ids::system());
+    let checked = match store::open(config, &clock, &ids) {
+        Ok(store) => runtime()?.block_on(async {
+            let checked = check_rooms(&store.db, &store.blobs, &store.search).await;
+            let details = check_details(&checked);
+            let entry = operator::act(&ids, clock.now(), event::STORE_CHECKED, &details);
+            warn_unless(recorded(&store.db, entry).await);
+            checked
+        }),
         Err(OpenError::InUse { .. }) => {
             operator::ask::<Checked>(&dir, "/operator/check", &json!({}), AS_LONG_AS_IT_TAKES)?
         }
@@ -237,12 +253,19 @@ pub(super) fn check(config: &Config, format: Format) -> Result<(), String> {
 /// Returns the space of deleted rows.
 pub(super) fn compact(config: &Config, format: Format) -> Result<(), String> {
     let dir = existing(config)?;
-    let opened = store::enter(config, &Ids::system()).and_then(|entered| {
-        let (db, _) = store::open_db(&entered, config, &Clock::system())?;
+    let (clock, ids) = (Clock::system(), Ids::system());
+    let opened = store::enter(config, &ids).and_then(|entered| {
+        let (db, _) = store::open_db(&entered, config, &clock)?;
         Ok((db, entered))
     });
     let compacted = match opened {
-        Ok((db, _entered)) => runtime()?.block_on(db.compact()).map_err(said)?.into(),
+        Ok((db, _entered)) => runtime()?.block_on(async {
+            let compacted: CompactedBody = db.compact().await.map_err(said)?.into();
+            let details = compact_details(&compacted);
+            let entry = operator::act(&ids, clock.now(), event::STORE_COMPACTED, &details);
+            warn_unless(recorded(&db, entry).await);
+            Ok::<_, String>(compacted)
+        })?,
         Err(OpenError::InUse { .. }) => {
             let nothing = json!({});
             operator::ask::<CompactedBody>(
@@ -259,6 +282,31 @@ pub(super) fn compact(config: &Config, format: Format) -> Result<(), String> {
     }
     let CompactedBody { before_bytes, after_bytes } = compacted;
     say(format!("the store file took {before_bytes} bytes and takes {after_bytes} now"));
+    Ok(())
+}
+
+/// Builds the search index again.
+pub(super) fn reindex(config: &Config) -> Result<(), String> {
+    let (clock, ids) = (Clock::system(), Ids::system());
+    match store::open(config, &clock, &ids) {
+        Ok(store) => {
+            store.search.reindex();
+            let entry = operator::act(&ids, clock.now(), event::STORE_REINDEXED, &json!({}));
+            let audited = runtime()?.block_on(async {
+                store.search.catch_up(&store.db).await.map_err(said)?;
+                Ok::<_, String>(recorded(&store.db, entry).await)
+            })?;
+            say(format!("{} passages indexed", store.search.ready().passages));
+            warn_unless(audited);
+        }
+        Err(OpenError::InUse { .. }) => {
+            let (dir, nothing) = (DataDir::new(&config.data_dir), json!({}));
+            let path = "/operator/reindex";
+            operator::ask::<serde_json::Value>(&dir, path, &nothing, operator::SOON)?;
+            say("the running server rebuilds the index in the background");
+        }
+        Err(error) => return Err(error.to_string()),
+    }
     Ok(())
 }
 

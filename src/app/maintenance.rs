@@ -12,11 +12,12 @@ use crate::base::{Class, Json, Time};
 use crate::engine::blob::Blobs;
 use crate::engine::db::{Compacted, Db, DbError, Fault};
 use crate::engine::key::{KeyError, MasterKey};
-use crate::ops::audit::{Category, Entry, Who};
+use crate::ops::audit::{self, Category, Entry, Who};
 use crate::search::Search;
 use crate::uploads;
 use crate::web::{Ctx, Failure};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -191,6 +192,27 @@ pub(super) fn entry(
     })
 }
 
+/// Records an act that is done. Answers whether that succeeded: an act that cannot be taken back
+/// must not be reported as failed for want of its entry.
+pub(super) async fn recorded(db: &Db, entry: Entry) -> bool {
+    let event = entry.event_type;
+    let written = db.write(move |tx| audit::record(tx, entry.clone())).await;
+    if let Err(error) = &written {
+        tracing::error!(%error, event, "what was done could not be put in the audit trail");
+    }
+    written.is_ok()
+}
+
+/// The details of the entry of a check.
+pub(super) fn check_details(checked: &Checked) -> serde_json::Value {
+    json!({ "faults": checked.faults.len() })
+}
+
+/// The details of the entry of a compaction.
+pub(super) fn compact_details(done: &CompactedBody) -> serde_json::Value {
+    json!({ "before_bytes": done.before_bytes, "after_bytes": done.after_bytes })
+}
+
 /// Asks every room whether it is sane.
 pub(super) async fn check_rooms(db: &Db, blobs: &Blobs, search: &Search) -> Checked {
     let (rows, index) = (db.clone(), search.clone());
@@ -264,6 +286,8 @@ pub(super) struct Rotated {
     pub(super) made: bool,
     /// The setting that still names the old key.
     pub(super) old_origin: String,
+    /// Whether the audit trail says so.
+    pub(super) audited: bool,
     /// The data keys as they are wrapped now, for the backups.
     #[serde(skip)]
     pub(super) keyring: String,
@@ -312,7 +336,8 @@ pub(super) fn rotate(
     let wrapped = ring.rewrap(&old, &new).map_err(refused)?;
     let keyring = wrapped.to_json();
     write_private(&dir.keyring(), keyring.as_bytes()).map_err(failed(&dir.keyring()))?;
-    Ok(Rotated { new_key_file: new_key_file.to_owned(), made, old_origin: origin, keyring })
+    let new_key_file = new_key_file.to_owned();
+    Ok(Rotated { new_key_file, made, old_origin: origin, audited: false, keyring })
 }
 
 /// Writes a key for its owner's eyes only.
@@ -334,4 +359,24 @@ pub(super) fn is_inside(dir: &DataDir, path: &Path) -> bool {
 pub(super) fn data_keys(dir: &DataDir) -> Result<(usize, Option<Time>), OpenError> {
     let ring = store::keyring(dir)?;
     Ok((ring.key_count(), ring.newest()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::operator::act;
+    use crate::base::Ids;
+    use crate::engine::db::Schema;
+    use crate::ops::event;
+
+    #[tokio::test]
+    async fn an_act_without_its_entry_is_still_done() {
+        const NOW: Time = Time::from_unix_us(1_790_000_000_000_000);
+        let checked = || act(&Ids::seeded(1), NOW, event::STORE_CHECKED, &json!({ "faults": 0 }));
+        let good = Db::in_memory(crate::ops::schema(Schema::new())).unwrap();
+        assert!(recorded(&good, checked()).await);
+        assert_eq!(good.read(audit::verify).unwrap().entries, 1);
+        let without_trail = Db::in_memory(Schema::new()).unwrap();
+        assert!(!recorded(&without_trail, checked()).await);
+    }
 }

@@ -2,7 +2,9 @@
 //! directory can read, and the few routes it opens.
 
 use super::data_dir::{DataDir, write_private};
-use super::maintenance::{Maintenance, RotateError, rotate};
+use super::maintenance::{
+    Maintenance, RotateError, check_details, compact_details, recorded, rotate,
+};
 use crate::backup::{BackupError, Backups, Made, Tell, quiet};
 use crate::base::{Actor, Class, Ids, Json, Time};
 use crate::engine::db::Db;
@@ -14,6 +16,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, post};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -112,17 +115,22 @@ async fn check(
     maintenance: Data<Maintenance>,
 ) -> Answer {
     operator.admit(&request)?;
-    web::json(StatusCode::OK, &maintenance.check(&ctx.db).await?)
+    let checked = maintenance.check(&ctx.db).await?;
+    let details = check_details(&checked);
+    recorded(&ctx.db, act(&ctx.ids, ctx.now, event::STORE_CHECKED, &details)).await;
+    web::json(StatusCode::OK, &checked)
 }
 
 #[post("/operator/reindex")]
 async fn reindex(
+    ctx: Ctx,
     request: HttpRequest,
     operator: Data<Operator>,
     maintenance: Data<Maintenance>,
 ) -> Answer {
     operator.admit(&request)?;
     maintenance.search.reindex();
+    recorded(&ctx.db, act(&ctx.ids, ctx.now, event::STORE_REINDEXED, &json!({}))).await;
     web::json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "rebuilding" }))
 }
 
@@ -134,7 +142,10 @@ async fn compact(
     maintenance: Data<Maintenance>,
 ) -> Answer {
     operator.admit(&request)?;
-    web::json(StatusCode::OK, &maintenance.compact(&ctx.db).await?)
+    let compacted = maintenance.compact(&ctx.db).await?;
+    let details = compact_details(&compacted);
+    recorded(&ctx.db, act(&ctx.ids, ctx.now, event::STORE_COMPACTED, &details)).await;
+    web::json(StatusCode::OK, &compacted)
 }
 
 /// Which key to rotate to.
@@ -165,9 +176,8 @@ async fn rotate_key(
         Ok::<_, RotateError>(rotated)
     });
     let refused = |e: &dyn std::fmt::Display| Failure::new(Class::Conflict, "key", e.to_string());
-    let rotated = rotated.await.map_err(|e| refused(&e))?.map_err(|e| refused(&e))?;
-    let entry = rotation(&ctx.ids, ctx.now);
-    ctx.db.write(move |tx| audit::record(tx, entry.clone())).await?;
+    let mut rotated = rotated.await.map_err(|e| refused(&e))?.map_err(|e| refused(&e))?;
+    rotated.audited = recorded(&ctx.db, rotation(&ctx.ids, ctx.now)).await;
     web::json(StatusCode::OK, &rotated)
 }
 
@@ -223,11 +233,9 @@ pub(super) async fn make_backup(
         None => backups.make(now, tell).await?,
     };
     let entry = Entry {
-        event_type: event::BACKUP_CREATED,
-        category: Category::Administration,
         resource_type: "backup",
         resource_id: made.name(),
-        ..rotation(ids, now)
+        ..act(ids, now, event::BACKUP_CREATED, &json!({}))
     };
     db.write(move |tx| audit::record(tx, entry.clone())).await?;
     Ok(made.into())
@@ -249,19 +257,33 @@ async fn backup(
     web::json(StatusCode::CREATED, &made)
 }
 
-/// What the audit trail says of a rotation by the command line.
-pub(super) fn rotation(ids: &Ids, now: Time) -> Entry {
+/// What the audit trail says of something the command line did to the whole store.
+pub(super) fn act(
+    ids: &Ids,
+    now: Time,
+    event_type: &'static str,
+    details: &serde_json::Value,
+) -> Entry {
     Entry {
         event_id: ids.next(now),
         at: now,
         actor: COMMAND_LINE.label(),
-        event_type: event::KEY_ROTATED,
-        category: Category::Security,
+        event_type,
+        category: Category::Administration,
         resource_type: "store",
-        resource_id: "master_key".into(),
-        details: Json::empty(),
+        resource_id: "all".into(),
+        details: Json::from_value(details).unwrap_or_default(),
         address: None,
         success: true,
+    }
+}
+
+/// What it says of a rotation.
+pub(super) fn rotation(ids: &Ids, now: Time) -> Entry {
+    Entry {
+        category: Category::Security,
+        resource_id: "master_key".into(),
+        ..act(ids, now, event::KEY_ROTATED, &json!({}))
     }
 }
 

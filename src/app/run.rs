@@ -90,7 +90,7 @@ fn run(cli: Cli) -> Result<(), String> {
         }
         Command::Classify { files, output } => offline::classify_files(&files, output.format),
         Command::Check { output } => care::check(&resolve()?.config, output.format),
-        Command::Reindex => reindex(&resolve()?.config),
+        Command::Reindex => care::reindex(&resolve()?.config),
         Command::Config(ConfigCommand::Print { origin }) => {
             print_config(&resolve()?, origin);
             Ok(())
@@ -273,29 +273,6 @@ fn create_admin(config: &Config, admin: NewAdmin) -> Result<(), String> {
         Err(error) => return Err(error.to_string()),
     }
     say(format!("administrator {username} created"));
-    Ok(())
-}
-
-fn reindex(config: &Config) -> Result<(), String> {
-    match store::open(config, &Clock::system(), &Ids::system()) {
-        Ok(store) => {
-            store.search.reindex();
-            runtime()?.block_on(store.search.catch_up(&store.db)).map_err(|e| e.to_string())?;
-            say(format!("{} passages indexed", store.search.ready().passages));
-        }
-        Err(OpenError::InUse { .. }) => {
-            let dir = DataDir::new(&config.data_dir);
-            let nothing = serde_json::json!({});
-            operator::ask::<serde_json::Value>(
-                &dir,
-                "/operator/reindex",
-                &nothing,
-                operator::SOON,
-            )?;
-            say("the running server rebuilds the index in the background");
-        }
-        Err(error) => return Err(error.to_string()),
-    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::router::{Parts, methods, open_when_full};
 use super::schedule;
 use super::starting::Starting;
 use super::store::{self, OpenError, Store};
-use crate::backup::{self, BackupJob};
+use crate::backup::{self, BackupJob, Backups};
 use crate::base::{Actor, Clock, Ids};
 use crate::engine::db::Db;
 use crate::engine::embed::{self, Embed, Pool};
@@ -128,6 +128,7 @@ impl Server {
             Arc::new(reports::Generate::new(Policy::default())),
             Arc::new(BackupJob::new(backups.clone())),
         ]);
+        make_room(&db, &backups, u64::from(config.database.log_mib) << 20, &clock).await;
         let recovered = recover(&db, &bodies, &clock).await?;
         if recovered > 0 {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
@@ -315,6 +316,16 @@ fn listen(address: &str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .map_err(|cause| ServeError::Listen { address: address.to_owned(), cause })
+}
+
+/// Archives what the log holds when that is much: a log at its limit would refuse the first write.
+async fn make_room(db: &Db, backups: &Backups, log_bytes_max: u64, clock: &Clock) {
+    let much = db.space().is_ok_and(|space| space.log_bytes > log_bytes_max / 2);
+    if let (true, Some(archiver)) = (much, backups.archiver())
+        && let Err(error) = archiver.step(clock.now()).await
+    {
+        tracing::warn!(%error, "the archive cannot be written");
+    }
 }
 
 async fn recover(db: &Db, bodies: &Bodies, clock: &Clock) -> Result<usize, JobsError> {

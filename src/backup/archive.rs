@@ -246,7 +246,8 @@ impl Archiver {
 
     /// Archives until told to stop, and once more then.
     pub async fn run(self: Arc<Self>, clock: Clock, mut halted: watch::Receiver<bool>) {
-        let mut last = clock.now();
+        // The first step is due at once: a server that is started again and again must get to it.
+        let mut last = clock.now().plus_ms(-self.limits.every_ms);
         let log_bytes = || self.db.space().map_or(0, |space| space.log_bytes);
         // Part of the log is kept for others, or not yet given back: only its growth counts.
         let mut floor = log_bytes();

@@ -135,6 +135,8 @@ events! {
     STORE_CHECKED "store_checked";
     /// The store file was compacted.
     STORE_COMPACTED "store_compacted";
+    /// The search index was built again.
+    STORE_REINDEXED "store_reindexed";
     /// Somebody began to follow the changes of the store.
     CHANGES_READ "changes_read";
     /// A consumer of changes was forgotten.

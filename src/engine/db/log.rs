@@ -157,7 +157,14 @@ impl Log {
                 Ok(())
             })?;
             match segment.span {
-                Some(_) => shelf.segments.push_back(segment),
+                Some(_) => {
+                    // Nothing is added to it any more. What it does not need counts towards the
+                    // limit of the log, and each start makes a segment.
+                    if segment.end < size_bytes && file.set_size(segment.end).is_ok() {
+                        segment.size_bytes = segment.end;
+                    }
+                    shelf.segments.push_back(segment);
+                }
                 None => shelf.spares.push((name, size_bytes)),
             }
         }

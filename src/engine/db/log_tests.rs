@@ -125,6 +125,22 @@ fn a_segment_serves_again_once_nobody_needs_it() {
 }
 
 #[test]
+fn starting_again_and_again_does_not_fill_the_log() {
+    // Somebody needs every record, and each start makes a segment.
+    let holders = vec![("archive".to_owned(), 0, Hold::Firm)];
+    let options = Options { holders, ..options() };
+    let mut disk = Memory::new();
+    for id in 0..200 {
+        let (db, _) = open(&disk, &options).unwrap();
+        put(&db, id, "one change each time");
+        disk = disk.image();
+    }
+    let (db, _) = open(&disk, &options).unwrap();
+    assert_eq!((rows(&db).len(), db.log_since(0, usize::MAX).unwrap().len()), (200, 200));
+    assert!(db.space().unwrap().log_bytes < 1 << 20, "{:?}", db.space());
+}
+
+#[test]
 fn a_change_larger_than_a_segment_is_kept() {
     let disk = Memory::new();
     let (db, _) = open(&disk, &options()).unwrap();
