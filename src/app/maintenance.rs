@@ -366,7 +366,8 @@ mod tests {
     use super::*;
     use crate::app::operator::act;
     use crate::base::Ids;
-    use crate::engine::db::Schema;
+    use crate::engine::db::{Options, Schema};
+    use crate::engine::disk::sim::{Fault, FaultKind, SimDisk};
     use crate::ops::event;
 
     #[tokio::test]
@@ -376,7 +377,10 @@ mod tests {
         let good = Db::in_memory(crate::ops::schema(Schema::new())).unwrap();
         assert!(recorded(&good, checked()).await);
         assert_eq!(good.read(audit::verify).unwrap().entries, 1);
-        let without_trail = Db::in_memory(Schema::new()).unwrap();
-        assert!(!recorded(&without_trail, checked()).await);
+        let disk = SimDisk::new();
+        let schema = crate::ops::schema(Schema::new());
+        let (failing, _) = Db::open(Arc::new(disk.clone()), Options::default(), schema).unwrap();
+        disk.fail(Fault { kind: FaultKind::Unsynced, at: 0, lasting: true });
+        assert!(!recorded(&failing, checked()).await);
     }
 }

@@ -134,7 +134,10 @@ impl Server {
             tracing::info!(recovered, "jobs that a crash interrupted will run again");
         }
         let operator = Operator::new(&ids);
-        operator.publish(&dir, address)?;
+        if let Err(error) = operator.publish(&dir, address) {
+            // On a full disk the server must still be there for deletes.
+            tracing::warn!(%error, "the command line cannot find this server");
+        }
         let maintenance = Maintenance {
             config: config.clone(),
             dir: dir.clone(),
